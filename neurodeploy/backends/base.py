@@ -1,0 +1,144 @@
+"""What a backend is: something that opens a Network and lets it run, piece by piece.
+
+A backend is registered under the entry-point group ``neurodeploy.backends``.  Opening a Network gives a
+:class:`Session`, which stays up until :meth:`Session.end`: between two calls of :meth:`Session.run` the
+front end reads data and changes the model.  Populations and projections are named by their position in
+the Network; time is counted in whole steps.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from neurodeploy.models.network import Injection, Network
+
+Progress = Callable[[str, int, int], None]
+"""Called as ``progress(stage, done, total)``; stage is ``"compile"`` or ``"run"``."""
+
+
+@dataclass
+class Options:
+    """How a Network is to be run, apart from what it is.
+
+    Attributes
+    ----------
+    rules : str
+        Tick rules: ``"ideal"``, ``"spinnaker"``, ...
+    engine : str
+        Which of the backend's engines (Brian2: ``"cpp"``, compiled, or ``"runtime"``, slower, needs no compiler).
+    threads : int
+        Threads of the engine; 0 lets the backend choose.
+    allow_rounding : bool
+        Whether spike times and delays off the time grid may be rounded to it (they are counted either way).
+    progress : Progress or None
+    """
+
+    rules: str = "ideal"
+    engine: str = "cpp"
+    threads: int = 0
+    progress: Progress | None = None
+
+
+@dataclass
+class Report:
+    """What the backend did to the model and what it cost.
+
+    Attributes
+    ----------
+    executed_by : str
+        ``silicon``, ``emulated``, ``chip arithmetic`` or ``float``.
+    changes : list of str
+        Every rounding, clipping, relay and split, one sentence with its count each.
+    wall : dict of str to float
+        Seconds spent in ``build``, ``compile`` and ``run``.
+    facts : dict
+        Versions, hashes, counts.
+    """
+
+    executed_by: str = "float"
+    changes: list[str] = field(default_factory=list)
+    wall: dict[str, float] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+class Session(ABC):
+    """A Network that is loaded and can run."""
+
+    report: Report
+
+    @abstractmethod
+    def run(self, steps: int) -> None:
+        """Advance by `steps` time steps."""
+
+    @abstractmethod
+    def spikes(self, population: int) -> tuple[np.ndarray, np.ndarray]:
+        """All spikes of the recorded neurons so far: times in ms and neuron numbers, sorted by time, then neuron."""
+
+    @abstractmethod
+    def samples(self, population: int, variable: str) -> np.ndarray:
+        """All samples of `variable` so far, shape (n_samples, n_recorded_neurons), in the order of ``Recorded.neurons``."""
+
+    @abstractmethod
+    def state(self, population: int, variable: str) -> np.ndarray:
+        """The present value of a state variable, shape (size,)."""
+
+    @abstractmethod
+    def weights(self, projection: int) -> np.ndarray:
+        """The present weights of a projection, in the Network's order and with PyNN's sign."""
+
+    @abstractmethod
+    def set_parameters(self, population: int, parameters: dict[str, np.ndarray]) -> None:
+        """Replace the parameters of a population: all of them, as in ``Population.parameters``."""
+
+    @abstractmethod
+    def set_state(self, population: int, variable: str, values: np.ndarray) -> None:
+        """Replace a state variable of a whole population."""
+
+    @abstractmethod
+    def set_spike_times(self, population: int, spike_times: list[np.ndarray]) -> None:
+        """Replace the spike times of a ``SpikeSourceArray``; times before the present have no effect."""
+
+    @abstractmethod
+    def set_weights(self, projection: int, weight: np.ndarray) -> None:
+        """Replace the weights of a projection."""
+
+    @abstractmethod
+    def set_delays(self, projection: int, delay: np.ndarray) -> None:
+        """Replace the delays of a projection, ms."""
+
+    @abstractmethod
+    def set_injections(self, injections: list[Injection]) -> None:
+        """Replace all current injections."""
+
+    @abstractmethod
+    def end(self) -> None:
+        """Stop, and leave no process behind.  Safe to call twice."""
+
+
+class Backend(ABC):
+    """A way to run Networks.
+
+    Attributes
+    ----------
+    name : str
+        What the user types after ``--backend``.
+    description : str
+        One line for ``neurodeploy targets``.
+    """
+
+    name: str
+    description: str
+
+    @abstractmethod
+    def check(self, network: Network, options: Options) -> None:
+        """Raise the first thing that this backend can't do with `network`."""
+
+    @abstractmethod
+    def open(self, network: Network, options: Options) -> Session:
+        """Lower and load `network`."""

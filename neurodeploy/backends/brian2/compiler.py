@@ -1,0 +1,148 @@
+"""From a Structure to a compiled program in the cache.
+
+Brian2 writes the C++ in a process of its own; the compiler is called directly, one file a process, on both
+processors.  The cache key covers the structure, the update equations, this package's generator and engine, Brian2's version,
+the compiler and its flags, and the processor the program is compiled for.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from neurodeploy import cache
+from neurodeploy.backends.base import Progress
+from neurodeploy.backends.brian2.structure import Structure
+from neurodeploy.errors import RunError, ToolchainMissingError
+
+FLAGS = ("-O3", "-march=native", "-ffp-contract=off", "-fno-math-errno", "-std=c++14", "-w")
+"""No fused multiply-add and no reordering of sums, so that results do not depend on the processor."""
+
+CANDIDATES = ("g++", "clang++", "c++")
+
+INSTALL_COMPILER = (
+    "install one (Debian, Ubuntu: 'apt install g++'; Fedora: 'dnf install gcc-c++'; macOS: 'xcode-select --install'; "
+    "conda: 'conda install cxx-compiler'), or run without one, many times slower, with '--engine runtime'"
+)
+
+
+def compiler() -> str:
+    """The C++ compiler: ``CXX`` if set, else the first of g++, clang++, c++ on the path."""
+    named = os.environ.get("CXX")
+    for candidate in [named] if named else CANDIDATES:
+        found = shutil.which(candidate)
+        if found:
+            return found
+    raise ToolchainMissingError(
+        f"There is no C++ compiler ({'CXX=' + named if named else ', '.join(CANDIDATES)} not found)",
+        why="the brian2 backend compiles the model once for each structure",
+        fix=INSTALL_COMPILER,
+    )
+
+
+def brian2_version() -> str:
+    """Brian2's version, without importing it."""
+    try:
+        return version("brian2")
+    except PackageNotFoundError as error:
+        raise ToolchainMissingError(
+            "Brian2 is not installed", why="the brian2 backend generates its code with it", fix="pip install 'neurodeploy[brian2]'"
+        ) from error
+
+
+@functools.cache
+def compiler_version(path: str) -> str:
+    answer = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
+    return answer.stdout.splitlines()[0] if answer.stdout else path
+
+
+def processor() -> str:
+    """What ``-march=native`` stands for on this machine: the processor's model and features."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return f"{platform.machine()} {platform.processor()}"
+    wanted = ("model name", "flags", "Features", "CPU part")
+    return "\n".join(sorted({line for line in lines if line.startswith(wanted)}))
+
+
+def program_key(structure: Structure) -> str:
+    """Everything the compiled program depends on, as one digest."""
+    room = Path(__file__).parent
+    ours = [room / name for name in ("generate.py", "objects.py", "structure.py", "compiler.py")]
+    ours += sorted((room / "engine").iterdir())
+    sources = [cache.file_digest(path) for path in ours]
+    path = compiler()
+    return structure.digest(brian2_version(), path, compiler_version(path), " ".join(FLAGS), processor(), *sources)
+
+
+def compiled(structure: Structure, progress: Progress | None = None) -> tuple[Path, bool]:
+    """The compiled program for `structure`, and whether it had to be compiled now."""
+    key = program_key(structure)
+    folder, built = cache.entry("brian2", key, lambda empty: _compile(structure, empty, key, progress))
+    return folder / "main", built
+
+
+def discard(program: Path) -> None:
+    """Throw a cached program away that proved unusable."""
+    shutil.rmtree(program.parent, ignore_errors=True)
+
+
+def _compile(structure: Structure, folder: Path, key: str, progress: Progress | None) -> list[str]:
+    (folder / "structure.json").write_text(structure.to_json())
+    generator = [sys.executable, "-m", "neurodeploy.backends.brian2.generate"]
+    _call([*generator, str(folder / "structure.json"), str(folder), key], folder, "Brian2 could not generate the program")
+    sources = (folder / "sources.txt").read_text().split()
+    path = compiler()
+
+    def compile_one(source: str) -> None:
+        _call(
+            [path, *FLAGS, "-I.", "-c", source, "-o", f"{source}.o"], folder, f"The compiler failed on {source}"
+        )
+
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        jobs = [pool.submit(compile_one, source) for source in sources]
+        try:
+            for done, job in enumerate(as_completed(jobs), start=1):
+                job.result()
+                if progress:
+                    progress("compile", done, len(jobs))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    _call([path, *(f"{source}.o" for source in sources), "-o", "main"], folder, "The linker failed")
+    for leftover in [*folder.rglob("*.o"), *folder.glob("results"), *folder.glob("static_arrays")]:
+        if leftover.is_dir():
+            shutil.rmtree(leftover)
+        else:
+            leftover.unlink()
+    return ["main", "structure.json"]
+
+
+def _call(command: list[str], folder: Path, failure: str) -> None:
+    """Run `command` in `folder`; it dies with this call, however the call ends."""
+    environment = os.environ | {"TMPDIR": str(folder)}
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        try:
+            output, _ = process.communicate()
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode:
+        tail = "\n".join(output.strip().splitlines()[-12:])
+        raise RunError(f"{failure} (exit code {process.returncode}):\n{tail}")

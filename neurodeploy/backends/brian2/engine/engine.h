@@ -1,0 +1,68 @@
+// Beside the code that Brian2 generates: ring buffers for synaptic input, the table of plasticity rules,
+// recording to files.  Sizes are read when the program starts, so that one binary serves every size.
+#ifndef NEURODEPLOY_ENGINE_H
+#define NEURODEPLOY_ENGINE_H
+
+#include <cstdint>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+namespace neurodeploy {
+
+// The k-th number of the file "sizes" in the working directory.
+long size_of(int k);
+
+// Weights on their way: one row of slots a receptor of a neuron; slot s holds what arrives in step s.
+struct Ring {
+    std::vector<double> data;
+    long rows = 0;
+    long mask = 0;
+    void allocate(long row_count, long slot_count) {
+        rows = row_count;
+        mask = slot_count - 1;  // slot_count is a power of two
+        data.assign(row_count * slot_count, 0.0);
+    }
+};
+extern Ring rings[];
+
+// Add weight to a row of ring g, to arrive in step `slot`.
+inline double send(int g, long row, long slot, double weight) {
+    Ring& ring = rings[g];
+    ring.data[(slot & ring.mask) * ring.rows + row] += weight;
+    return 0.0;
+}
+
+// Take what arrives at a row of ring g in step `slot`, and clear it.
+inline double take(int g, long row, long slot) {
+    double* place = &rings[g].data[(slot & rings[g].mask) * rings[g].rows + row];
+    const double weight = *place;
+    *place = 0.0;
+    return weight;
+}
+
+// Plasticity rules: a row of numbers for each projection that learns.
+const long RULE_WIDTH = 16;
+extern std::vector<double> rules;
+inline double rule(long row, long column) { return rules[row * RULE_WIDTH + column]; }
+
+// One recorded variable of one population.
+struct Channel {
+    const double* source;
+    std::vector<int32_t> neurons;
+    long interval;
+    bool after;
+    std::FILE* file;
+};
+
+// Spikes of one group, for the neurons whose mask is set.
+struct SpikeChannel {
+    const int32_t* space;
+    long capacity;
+    std::vector<uint8_t> mask;
+    std::FILE* file;
+};
+
+}  // namespace neurodeploy
+
+#endif

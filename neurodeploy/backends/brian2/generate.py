@@ -1,0 +1,193 @@
+"""From a Structure to a C++ project whose sizes are data.
+
+Brian2 writes the number of neurons into the code it generates.  Each group is therefore generated with a number
+that stands for its size and occurs nowhere else, and every occurrence of it is replaced by a value read when the
+program starts.  A test generates projects with other stand-ins, and the texts must come out the same.
+
+Run as ``python -m neurodeploy.backends.brian2.generate STRUCTURE.json DIRECTORY KEY``: Brian2 is imported in that process alone.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import brian2
+import jinja2
+import numpy as np
+
+from neurodeploy.backends.brian2.objects import Callbacks, Objects, build_objects
+from neurodeploy.backends.brian2.structure import SOURCES, Structure
+from neurodeploy.chips.rules import rules_by_name
+
+ENGINE = Path(__file__).parent / "engine"
+
+STAND_INS = (1000003, 1000033, 1000037, 1000039, 1000081, 1000099)
+"""Prime numbers that no generated line contains for another reason; one a group."""
+
+NEEDED_BY_ALL = ("objects", "network", "synapses_classes")
+"""Generated files that are compiled whatever the model is."""
+
+
+def generate(structure: Structure, directory: Path, key: str, stand_ins: tuple[int, ...] = STAND_INS) -> list[str]:
+    """Write the project into `directory`; give the source files to compile.
+
+    `key` is compiled in, and the program says it when it starts.
+    """
+    brian2.set_device("cpp_standalone", build_on_run=False, directory=str(directory))
+    sizes = dict(zip(structure.groups, stand_ins, strict=False))
+    nothing = {name: Callbacks() for name in ("", *structure.cells)}
+    objects = build_objects(structure, sizes, nothing)
+    for synapses in objects.synapses.values():
+        synapses.connect(i=[0], j=[0])
+    network = brian2.Network(*objects.groups.values(), *objects.synapses.values())
+    network.run(1 * brian2.second)
+    brian2.device.build(compile=False, run=False, directory=str(directory))
+
+    calls = [
+        match
+        for entry, arguments in brian2.device.main_queue
+        if entry == "run_network"
+        for match in re.findall(r"_run_(\w+)\)", "\n".join(arguments[1]))
+    ]
+    schedule, used = _schedule(structure, calls)
+    queues = [name for name in used if name.endswith("_push_spikes")]
+    code_objects = [*used, *(f"before_run_{name}" for name in queues)]
+    files = [f"code_objects/{name}.cpp" for name in code_objects] + [f"{name}.cpp" for name in NEEDED_BY_ALL]
+    headers = [f"code_objects/{name}.h" for name in code_objects]
+    headers += ["objects.h", "network.h", "synapses_classes.h"]
+    texts = {name: (directory / name).read_text() for name in (*files, *headers)}
+    texts["main.cpp"] = _main(structure, objects, key, schedule, queues, code_objects)
+    for name, text in texts.items():
+        (directory / name).write_text(_sizes_as_data(text, structure, sizes))
+    shutil.copy(ENGINE / "engine.h", directory / "engine.h")
+    sources = [name for name in texts if name.endswith(".cpp")]
+    (directory / "sources.txt").write_text("\n".join(sources))
+    return sources
+
+
+def _schedule(structure: Structure, calls: list[str]) -> tuple[list[str], list[str]]:
+    """The lines of one step in the order the rules demand, and the code objects they use.
+
+    A spike acts through ``emit`` and the queues.  Postsynaptic events are processed before presynaptic ones of
+    the same step, so that a tie never potentiates.
+    """
+    rules = rules_by_name(structure.rules)
+
+    def chosen(condition) -> list[str]:  # noqa: ANN001
+        return [f"_run_{name}()" for name in calls if condition(name)]
+
+    def from_sources(name: str) -> bool:
+        return re.match(rf"(static|plastic)_{SOURCES}_", name) is not None
+
+    post = chosen(lambda name: "_post_" in name)
+    pre_of_sources = chosen(lambda name: "_pre_" in name and from_sources(name))
+    pre_of_cells = chosen(lambda name: "_pre_" in name and not from_sources(name))
+    cells = [
+        "record(k, false)",
+        *chosen(lambda name: re.search(r"_update", name) and "_pre_" not in name and "_post_" not in name),
+        "record(k, true)",
+        *chosen(lambda name: name.endswith("_spike_thresholder_codeobject")),
+    ]
+    resets = chosen(lambda name: name.endswith("_spike_resetter_codeobject"))
+    emission = ["emit(k)"] if structure.sources else []
+    if rules.sources_before_update:
+        lines = [*emission, *pre_of_sources, *cells, "record_spikes(k)", *resets, *post, *pre_of_cells]
+    else:
+        lines = [*cells, *resets, *emission, "record_spikes(k)", *post, *pre_of_sources, *pre_of_cells]
+    used = [line[len("_run_") : -2] for line in lines if line.startswith("_run_")]
+    left_out = set(calls) - set(used) - {f"{SOURCES}_codeobject"}
+    if left_out or len(used) != len(set(used)):
+        raise RuntimeError(f"Brian2 generated code that the schedule does not know: {sorted(left_out)}")
+    return lines, used
+
+
+def _main(
+    structure: Structure,
+    objects: Objects,
+    key: str,
+    schedule: list[str],
+    queues: list[str],
+    code_objects: list[str],
+) -> str:
+    """The engine's main program, from its template."""
+    plain, growing = [], []
+    index = {name: number for number, name in enumerate(structure.groups)}
+    for name, group in objects.groups.items():
+        size = f"neurodeploy::size_of({index[name]})"
+        for variable in group.variables.values():
+            if _owned(variable, name):
+                _list(plain, growing, name, variable, size)
+    for name, synapses in objects.synapses.items():
+        for variable in synapses.variables.values():
+            if _owned(variable, name):
+                _list(plain, growing, name, variable, "1")
+        for pathway in synapses._pathways:
+            _list(plain, growing, f"{name}.{pathway.prepost}", pathway.variables["delay"], "1")
+    groups = len(structure.groups)
+    rings = [
+        {"name": cell, "size": index[cell], "slots": groups + number}
+        for number, cell in enumerate(structure.cells)
+    ]
+    sources = None
+    if structure.sources:
+        spikespace = objects.groups[SOURCES].variables["_spikespace"]
+        sources = {"spikespace": brian2.device.get_array_name(spikespace), "size": index[SOURCES]}
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(ENGINE), trim_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    return environment.get_template("main.cpp.jinja").render(
+        key=key,
+        headers=code_objects,
+        prepare=[f"_before_run_{name}" for name in queues],
+        schedule=schedule,
+        plain=plain,
+        growing=growing,
+        rings=rings,
+        sources=sources,
+        size_count=groups + len(rings),
+    )
+
+
+def _owned(variable, name: str) -> bool:  # noqa: ANN001
+    return isinstance(variable, brian2.core.variables.ArrayVariable) and variable.owner.name == name
+
+
+def _list(plain: list, growing: list, owner: str, variable, size: str) -> None:  # noqa: ANN001
+    """Add one of Brian2's arrays to the engine's tables, if it holds numbers that are loaded or read."""
+    if variable.dtype not in (np.float64, np.int32, np.dtype("int32"), np.dtype("float64")):
+        return
+    dynamic = isinstance(variable, brian2.core.variables.DynamicArrayVariable)
+    symbol = brian2.device.get_array_name(variable, access_data=False)
+    row = {"name": f"{owner}.{variable.name}", "symbol": symbol, "count": size}
+    if variable.name == "_spikespace":
+        row["count"] = f"({size} + 1)"
+    elif variable.scalar:
+        row["count"] = "1"
+    (growing if dynamic else plain).append(row)
+
+
+def _sizes_as_data(text: str, structure: Structure, sizes: dict[str, int]) -> str:
+    for number, group in enumerate(structure.groups):
+        for more in (0, 1):
+            value = f"neurodeploy::size_of({number})"
+            text = re.sub(rf"\b{sizes[group] + more}\b", f"({value} + 1)" if more else value, text)
+    if "neurodeploy::size_of" in text and '#include "engine.h"' not in text:
+        text = '#include "engine.h"\n' + text
+    return text
+
+
+def main(arguments: list[str]) -> int:
+    structure_file, directory, key = arguments
+    brian2.prefs.logging.file_log = False
+    brian2.prefs.logging.save_script = False
+    structure = Structure.from_json(Path(structure_file).read_text())
+    generate(structure, Path(directory), key)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,137 @@
+"""The cache folder: where compiled programs and the working files of running sessions are kept.
+
+``NEURODEPLOY_CACHE`` names it; without it, the platform's own cache folder is used.  An entry is a folder that
+appears under its final name in one step, complete, with a manifest of what it must hold.  What does not match
+its manifest is built anew, never trusted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from neurodeploy.errors import RunError
+
+MANIFEST = "manifest.json"
+
+
+def cache_folder() -> Path:
+    """The cache folder, made if it is not there."""
+    named = os.environ.get("NEURODEPLOY_CACHE")
+    if named:
+        folder = Path(named).expanduser()
+    else:
+        from platformdirs import user_cache_path
+
+        folder = user_cache_path("neurodeploy", appauthor=False)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(
+            f"The cache folder {folder} cannot be made: {error.strerror}",
+            why="compiled programs and working files live there",
+            fix="set NEURODEPLOY_CACHE to a folder you can write to",
+        ) from error
+    return folder
+
+
+def file_digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def is_whole(entry: Path, key: str) -> bool:
+    """Whether `entry` holds exactly what its manifest says and was made for `key`."""
+    try:
+        manifest = json.loads((entry / MANIFEST).read_text())
+        return manifest["key"] == key and all(
+            file_digest(entry / name) == digest for name, digest in manifest["files"].items()
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def entry(kind: str, key: str, build: Callable[[Path], list[str]]) -> tuple[Path, bool]:
+    """The cached folder for `key`, built where it is missing or damaged.
+
+    Parameters
+    ----------
+    kind : str
+        Subfolder of the cache.
+    key : str
+        A digest of everything the content depends on.
+    build : function of an empty folder
+        Fills it; gives the names of the files that count.
+
+    Returns
+    -------
+    folder : Path
+    built : bool
+        Whether `build` was called.
+    """
+    root = cache_folder() / kind
+    final = root / key
+    if is_whole(final, key):
+        return final, False
+    root.mkdir(parents=True, exist_ok=True)
+    with _locked(root / f"{key}.lock"):
+        if is_whole(final, key):  # another process was faster
+            return final, False
+        folder = Path(tempfile.mkdtemp(prefix="building-", dir=root))
+        try:
+            names = build(folder)
+            files = {name: file_digest(folder / name) for name in names}
+            (folder / MANIFEST).write_text(json.dumps({"key": key, "files": files}, indent=1))
+            if final.exists():
+                shutil.rmtree(final)
+            folder.rename(final)
+        except OSError as error:
+            raise RunError(
+                f"Cannot write to the cache folder {root}: {error.strerror}",
+                fix="free some space, or set NEURODEPLOY_CACHE to another folder",
+            ) from error
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    return final, True
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock on `path`; the lock ends with the process, however it ends."""
+    import fcntl
+
+    with path.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def session_folder() -> Path:
+    """A new folder for the working files of one session; folders of dead processes are swept away."""
+    root = cache_folder() / "sessions"
+    try:
+        root.mkdir(exist_ok=True)
+        for old in root.iterdir():
+            owner = old.name.split("-")[0]
+            if owner.isdigit() and not _alive(int(owner)):
+                shutil.rmtree(old, ignore_errors=True)
+        return Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=root))
+    except OSError as error:
+        raise RunError(
+            f"Cannot write to the cache folder {root}: {error.strerror}",
+            fix="free some space, or set NEURODEPLOY_CACHE to another folder",
+        ) from error
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

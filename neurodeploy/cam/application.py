@@ -1,0 +1,282 @@
+"""``neurodeploy run cam``: from options to a run directory.
+
+The memory is built by the PyNN front end, run by the backend, judged against the ideal store, and written down:
+``spikes.csv``, ``operations.csv``, ``metrics.json``, ``run.json``, ``raster.png``, ``weights.png``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from neurodeploy.backends.base import Options, Report
+from neurodeploy.cam import experiments
+from neurodeploy.cam.decoding import Judged, decode, spike_rows, summary, write_spikes_csv
+from neurodeploy.cam.experiments import Experiment
+from neurodeploy.cam.model import PLASTIC_LABELS, build
+from neurodeploy.cam.operations import (
+    read_operations,
+    set_words,
+    spacing_warnings,
+    spike_times,
+    write_operations,
+)
+from neurodeploy.errors import RequestError
+from neurodeploy.models.network import Network
+from neurodeploy.recording import (
+    Recording,
+    command_line,
+    default_folder,
+    provenance,
+    run_directory,
+    write_json,
+)
+
+if TYPE_CHECKING:
+    from neurodeploy.cli import RunOptions
+
+RULES = "spinnaker"
+"""The authors' own: the model's timing is made for SpiNNaker's tick; with continuous time it cannot forget."""
+
+TIME_STEP = 1.0
+"""ms; every delay of the model is a multiple of it."""
+
+DEFAULT_CUES, DEFAULT_CONTENTS = 5, 10
+"""Size of the published functional and stress tests, for operations that come without one."""
+
+
+@dataclass
+class Outcome:
+    """One run of the memory: what it was asked, what it said, and what it cost.
+
+    Attributes
+    ----------
+    experiment : Experiment
+    judged : list of Judged
+    recording : Recording
+    report : Report
+    network : Network
+    """
+
+    experiment: Experiment
+    judged: list[Judged]
+    recording: Recording
+    report: Report
+    network: Network
+
+    def weights(self, direction: str) -> np.ndarray:
+        """Learned weights, nA: ``"forward"`` is (cues, contents), ``"backward"`` (contents, cues)."""
+        label = PLASTIC_LABELS[direction]
+        projection = next(p for p in self.network.projections if p.label == label)
+        shape = (self.network.populations[projection.pre].size, self.network.populations[projection.post].size)
+        matrix = np.zeros(shape)
+        matrix[projection.pre_index, projection.post_index] = self.recording.weights[label]
+        return matrix
+
+
+def simulate(
+    experiment: Experiment, options: Options, backend: str = "brian2", seed: int = 0, **build_options: Any
+) -> Outcome:
+    """Run `experiment` on `backend` and judge every answer.  `build_options` go to :func:`build`."""
+    from neurodeploy import pynn as sim
+    from neurodeploy.backends import registry
+
+    target = registry.load(backend)
+    started = time.perf_counter()
+    sim.setup(timestep=TIME_STEP, min_delay=TIME_STEP, backend=target, rules=options.rules, seed=seed)
+    cue_spikes, content_spikes = spike_times(experiment.operations, experiment.cues, experiment.contents)
+    build(sim, experiment.cues, experiment.contents, cue_spikes, content_spikes, **build_options)
+    network = sim.capture()
+    described = time.perf_counter() - started
+    session = target.open(network, options)
+    try:
+        session.run(round(experiment.duration_ms / TIME_STEP))
+        recording = Recording(
+            executed_by=session.report.executed_by,
+            time_step=TIME_STEP,
+            duration=experiment.duration_ms,
+            spikes={p.label: session.spikes(position) for position, p in enumerate(network.populations)},
+            weights={
+                p.label: session.weights(position)
+                for position, p in enumerate(network.projections)
+                if p.plasticity is not None
+            },
+        )
+    finally:
+        session.end()
+    session.report.wall["build"] += described
+    judged = decode(experiment, recording.ticks())
+    return Outcome(experiment, judged, recording, session.report, network)
+
+
+def choose_experiment(
+    name: str,
+    operations: Path | None,
+    cues: int | None,
+    contents: int | None,
+    spacing: int | None,
+    count: int | None,
+    seed: int,
+) -> Experiment:
+    """The experiment that the user's options describe; options that it has no use for are refused."""
+    given = {"--cues": cues, "--contents": contents, "--spacing": spacing, "--count": count}
+    if operations is not None:
+        _refuse(given, ("--spacing", "--count"), "--operations", "the file says what happens when")
+        size = (DEFAULT_CUES if cues is None else cues, DEFAULT_CONTENTS if contents is None else contents)
+        return experiments.from_operations(read_operations(operations, *size), *size, name=operations.name)
+    if name == "random":
+        chosen = {"cues": cues, "contents": contents, "spacing": spacing, "operations": count}
+        return experiments.random(seed, **{key: value for key, value in chosen.items() if value is not None})
+    experiment = experiments.experiment(name)
+    _refuse(given, tuple(given), f"--experiment {name}", "it is a published experiment of fixed size and timing")
+    return experiment
+
+
+def _refuse(given: dict[str, int | None], names: tuple[str, ...], beside: str, why: str) -> None:
+    for name in names:
+        if given[name] is not None:
+            raise RequestError(
+                f"{name} {given[name]} has no meaning beside {beside}",
+                why=why,
+                fix=f"leave {name} out, or use --experiment random",
+            )
+
+
+@dataclass
+class Result:
+    """What the command line shows of a run."""
+
+    data: dict[str, Any]
+    outcome: Outcome
+    folder: Path
+
+    def render(self) -> list[Any]:
+        from rich import box
+        from rich.markup import escape
+        from rich.table import Table
+
+        table = Table(box=box.SIMPLE, pad_edge=False)
+        for column in ("ms", "operation", "expected", "answer", ""):
+            table.add_column(column, justify="right" if column == "ms" else "left")
+        wrong = [judged for judged in self.outcome.judged if not judged.correct]
+        shown = self.outcome.judged if len(self.outcome.judged) <= ROWS_SHOWN else wrong[:ROWS_SHOWN]
+        for judged in shown:
+            words = (judged.operation.words, answer_words(judged, expected=True), answer_words(judged))
+            verdict = "[green]right[/]" if judged.correct else "[bold red]wrong[/]"
+            table.add_row(str(judged.operation.time_ms), *(escape(word) for word in words), verdict)
+        m = self.data
+        overall = m["answers"]["overall"]
+        kinds = ", ".join(
+            f"{kind} {n['correct']}/{n['total']}" for kind, n in m["answers"].items() if kind != "overall"
+        )
+        wall = ", ".join(f"{part} {seconds:.2f} s" for part, seconds in m["wall_seconds"].items())
+        lines: list[Any] = [table] if shown else []
+        lines += [
+            f"[bold]{overall['correct']} of {overall['total']} answers right[/] ({kinds})",
+            f"{escape(self.outcome.experiment.name)}: {m['neurons']} neurons, {m['synapses']} synapses, "
+            f"{m['model_time_ms']} ms of model time, {m['spikes']['all']} spikes; {wall}",
+            f"executed by: [bold]{m['executed_by']}[/] ({m['backend']}, {m['rules']} rules)",
+            *(f"[yellow]changed:[/] {escape(change)}" for change in m["changes"]),
+            *(f"[yellow]note:[/] {escape(warning)}" for warning in m["warnings"]),
+            f"results in {escape(str(self.folder))}",
+        ]
+        return lines
+
+
+ROWS_SHOWN = 60
+"""Longer experiments show their wrong answers alone."""
+
+
+def answer_words(judged: Judged, expected: bool = False) -> str:
+    """An answer in words: the cues, the content, and what was forgotten."""
+    answer = judged.expected if expected else judged.answer
+    words = f"{set_words(answer.cues)} {set_words(answer.contents)}"
+    return words + (f", forgets {set_words(answer.ghosts)}" if answer.ghosts else "")
+
+
+def run_cam(
+    options: RunOptions,
+    experiment: str = "functional",
+    operations: Path | None = None,
+    cues: int | None = None,
+    contents: int | None = None,
+    spacing: int | None = None,
+    count: int | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Result:
+    """Run the memory as the command line asks, and write the run directory."""
+    started = time.perf_counter()
+    chosen = choose_experiment(experiment, operations, cues, contents, spacing, count, options.seed)
+    wanted = options.out or default_folder(f"cam-{chosen.name.split(' ')[0]}-{options.backend}")
+    with run_directory(wanted) as folder:
+        outcome = simulate(
+            chosen,
+            Options(options.rules or RULES, options.engine, options.threads, progress=progress),
+            options.backend,
+            options.seed,
+        )
+        write_spikes_csv(folder / "spikes.csv", spike_rows(outcome.recording.ticks()))
+        write_operations(folder / "operations.csv", chosen.operations)
+        draw(outcome, folder)
+        data = metrics(outcome, options.backend)
+        data["wall_seconds"]["all"] = time.perf_counter() - started
+        write_json(folder / "metrics.json", data)
+        write_json(folder / "run.json", _run_facts(outcome, options))
+    return Result(data, outcome, wanted)
+
+
+def metrics(outcome: Outcome, backend: str) -> dict[str, Any]:
+    """Everything countable of a run, as ``metrics.json`` has it."""
+    spikes = {label: len(times) for label, (times, _) in outcome.recording.spikes.items()}
+    internal = [n for label, n in spikes.items() if not label.startswith(("IN_", "OUT_"))]
+    facts = outcome.report.facts
+    return {
+        "model": "cam",
+        "experiment": outcome.experiment.name,
+        "executed_by": outcome.recording.executed_by,
+        "backend": backend,
+        "rules": facts["rules"],
+        "engine": facts["engine"],
+        "cues": outcome.experiment.cues,
+        "contents": outcome.experiment.contents,
+        "answers": summary(outcome.judged),
+        "spikes": {"all": sum(spikes.values()), "internal": sum(internal), **spikes},
+        "neurons": outcome.network.neuron_count,
+        "synapses": outcome.network.synapse_count,
+        "model_time_ms": outcome.experiment.duration_ms,
+        "wall_seconds": {part: outcome.report.wall[part] for part in ("build", "compile", "run")},
+        "compiled": facts["compiled"],
+        "changes": outcome.report.changes,
+        "warnings": spacing_warnings(outcome.experiment.operations),
+    }
+
+
+def _run_facts(outcome: Outcome, options: RunOptions) -> dict[str, Any]:
+    facts = outcome.report.facts
+    return provenance(
+        command_line(),
+        executed_by=outcome.recording.executed_by,
+        backend=options.backend,
+        rules=facts["rules"],
+        engine=facts["engine"],
+        seed=options.seed,
+        time_step_ms=outcome.recording.time_step,
+        network_sha256=facts["network"],
+        structure_sha256=facts["structure"],
+    )
+
+
+def draw(outcome: Outcome, folder: Path) -> None:
+    """The raster with operations and answers, and the learned weights."""
+    from neurodeploy.cam import pictures
+
+    stamp = f"executed by: {outcome.recording.executed_by} ({outcome.report.facts['rules']} rules)"
+    spikes = outcome.recording.ticks()
+    pictures.raster(outcome.experiment, outcome.judged, spikes, stamp, folder / "raster.png")
+    sizes = (outcome.experiment.cues, outcome.experiment.contents)
+    pictures.weights(sizes, outcome.weights("forward"), outcome.weights("backward"), stamp, folder / "weights.png")

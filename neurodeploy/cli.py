@@ -1,0 +1,216 @@
+"""The command line.  Every verb is thin: it reads options, calls one function, and shows what comes back.
+
+Exit codes: 0 done; 1 the run failed; 2 the request was wrong; 130 interrupted.  Errors are one message, never a
+traceback, unless ``--debug``.  Nothing heavy is imported before it is needed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from neurodeploy.errors import NeurodeployError
+from neurodeploy.version import VERSION
+
+try:  # typer carries its own click from 0.26 on
+    from typer import TyperException
+except ImportError:
+    from click import ClickException as TyperException
+
+app = typer.Typer(
+    name="neurodeploy",
+    help="A spiking model written once, in PyNN, on SpiNNaker, Loihi or plain C++.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+run = typer.Typer(help="Run one of the models that come with neurodeploy.", no_args_is_help=True)
+app.add_typer(run, name="run")
+
+Json = Annotated[bool, typer.Option("--json", help="Print machine-readable results and nothing else.")]
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        typer.echo(VERSION)
+        raise typer.Exit
+
+
+@dataclass
+class RunOptions:
+    """Options that every model's ``run`` has."""
+
+    backend: str
+    rules: str | None
+    engine: str
+    threads: int
+    seed: int
+    out: Path | None
+    as_json: bool
+
+
+Backend = Annotated[str, typer.Option(help="Where to run: see 'neurodeploy targets'.")]
+Rules = Annotated[
+    str | None, typer.Option(help="Tick rules: spinnaker or ideal.", show_default="the model's own")
+]
+EngineOption = Annotated[
+    str, typer.Option(help="Brian2's engine: cpp (compiled), or runtime (slower, needs no compiler).")
+]
+Threads = Annotated[int, typer.Option(min=0, help="Threads of the engine; 0 lets it choose.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of everything that is drawn.")]
+Out = Annotated[
+    Path | None, typer.Option(help="Folder for the results.", show_default="runs/<model>-<date>-<time>")
+]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+@run.command()
+def cam(
+    experiment: Annotated[
+        str, typer.Option(help="functional, stress, state-map or random.")
+    ] = "functional",
+    operations: Annotated[
+        Path | None, typer.Option(help="CSV of your own operations: time_ms,operation,cue,content.")
+    ] = None,
+    cues: Annotated[
+        int | None, typer.Option(help="Number of cues, m.", show_default="the experiment's own")
+    ] = None,
+    contents: Annotated[
+        int | None, typer.Option(help="Number of content elements, n.", show_default="the experiment's own")
+    ] = None,
+    spacing: Annotated[
+        int | None, typer.Option(help="random: ms from one operation to the next.", show_default="20")
+    ] = None,
+    count: Annotated[int | None, typer.Option(help="random: number of operations.", show_default="60")] = None,
+    backend: Backend = "brian2",
+    rules: Rules = None,
+    engine: EngineOption = "cpp",
+    threads: Threads = 0,
+    seed: Seed = 0,
+    out: Out = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """The hippocampal content-addressable memory: learn, recall by cue or content, forget."""
+    from neurodeploy.cam.application import run_cam
+
+    options = RunOptions(backend, rules, engine, threads, seed, out, as_json)
+    with Progress(enabled=not as_json) as progress:
+        result = run_cam(
+            options,
+            experiment=experiment,
+            operations=operations,
+            cues=cues,
+            contents=contents,
+            spacing=spacing,
+            count=count,
+            progress=progress.show,
+        )
+    show(result, as_json)
+
+
+@app.command()
+def doctor(as_json: Json = False, debug: Debug = False) -> None:
+    """What is usable on this machine, and the exact line that installs the rest."""
+    from neurodeploy.report.doctor import examine
+
+    show(examine(), as_json)
+
+
+@app.command()
+def targets(as_json: Json = False, debug: Debug = False) -> None:
+    """The backends, the tick rules, and what each of them supports."""
+    from neurodeploy.report.targets import survey
+
+    show(survey(), as_json)
+
+
+def show(result: Any, as_json: bool) -> None:
+    """Print a result: its ``data`` for machines, or its ``render()`` for people."""
+    if as_json:
+        from neurodeploy.recording import plain
+
+        typer.echo(json.dumps(result.data, indent=2, ensure_ascii=False, default=plain))
+        return
+    from rich.console import Console
+
+    Console().print(*result.render(), sep="\n")
+
+
+class Progress:
+    """A progress bar on standard error, shown only to people."""
+
+    def __init__(self, enabled: bool) -> None:
+        self.enabled = enabled and sys.stderr.isatty()
+        self.bar: Any = None
+        self.tasks: dict[str, Any] = {}
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def show(self, stage: str, done: int, total: int) -> None:
+        if not self.enabled:
+            return
+        if self.bar is None:
+            from rich.console import Console
+            from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+            from rich.progress import Progress as Bar
+
+            columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f}%"))
+            self.bar = Bar(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True)
+            self.bar.start()
+        if stage not in self.tasks:
+            self.tasks[stage] = self.bar.add_task(stage, total=total)
+        self.bar.update(self.tasks[stage], completed=done, total=total)
+
+    def __exit__(self, *error: object) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
+
+def main() -> None:
+    """Entry point: run a command and turn what went wrong into a message and an exit code."""
+    debug = "--debug" in sys.argv
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        code = app(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except NeurodeployError as error:
+        if debug:
+            raise
+        fail(str(error), error.exit_code)
+    except TyperException as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            error.show()
+            sys.exit(2)
+        fail(error.format_message(), 2)
+    except (KeyboardInterrupt, typer.Abort):
+        fail("Interrupted. Nothing was kept.", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        if debug:
+            raise
+        fail(f"{error.filename or 'A file'}: {os.strerror(error.errno or 0)}", 1)
+
+
+def fail(message: str, code: int) -> None:
+    """Say what went wrong on standard error and leave."""
+    print(f"neurodeploy: {message}", file=sys.stderr)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()
