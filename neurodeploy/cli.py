@@ -77,9 +77,7 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 
 @run.command()
 def cam(
-    experiment: Annotated[
-        str, typer.Option(help="functional, stress, state-map or random.")
-    ] = "functional",
+    experiment: Annotated[str, typer.Option(help="functional, stress, state-map or random.")] = "functional",
     operations: Annotated[
         Path | None, typer.Option(help="CSV of your own operations: time_ms,operation,cue,content.")
     ] = None,
@@ -92,7 +90,9 @@ def cam(
     spacing: Annotated[
         int | None, typer.Option(help="random: ms from one operation to the next.", show_default="20")
     ] = None,
-    count: Annotated[int | None, typer.Option(help="random: number of operations.", show_default="60")] = None,
+    count: Annotated[
+        int | None, typer.Option(help="random: number of operations.", show_default="60")
+    ] = None,
     backend: Backend = "brian2",
     rules: Rules = None,
     engine: EngineOption = "cpp",

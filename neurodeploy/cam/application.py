@@ -73,7 +73,10 @@ class Outcome:
         """Learned weights, nA: ``"forward"`` is (cues, contents), ``"backward"`` (contents, cues)."""
         label = PLASTIC_LABELS[direction]
         projection = next(p for p in self.network.projections if p.label == label)
-        shape = (self.network.populations[projection.pre].size, self.network.populations[projection.post].size)
+        shape = (
+            self.network.populations[projection.pre].size,
+            self.network.populations[projection.post].size,
+        )
         matrix = np.zeros(shape)
         matrix[projection.pre_index, projection.post_index] = self.recording.weights[label]
         return matrix
@@ -133,7 +136,9 @@ def choose_experiment(
         chosen = {"cues": cues, "contents": contents, "spacing": spacing, "operations": count}
         return experiments.random(seed, **{key: value for key, value in chosen.items() if value is not None})
     experiment = experiments.experiment(name)
-    _refuse(given, tuple(given), f"--experiment {name}", "it is a published experiment of fixed size and timing")
+    _refuse(
+        given, tuple(given), f"--experiment {name}", "it is a published experiment of fixed size and timing"
+    )
     return experiment
 
 
@@ -279,4 +284,6 @@ def draw(outcome: Outcome, folder: Path) -> None:
     spikes = outcome.recording.ticks()
     pictures.raster(outcome.experiment, outcome.judged, spikes, stamp, folder / "raster.png")
     sizes = (outcome.experiment.cues, outcome.experiment.contents)
-    pictures.weights(sizes, outcome.weights("forward"), outcome.weights("backward"), stamp, folder / "weights.png")
+    pictures.weights(
+        sizes, outcome.weights("forward"), outcome.weights("backward"), stamp, folder / "weights.png"
+    )

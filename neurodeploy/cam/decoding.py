@@ -168,7 +168,9 @@ def _by_window(
         )
     times, neurons = spikes[name]
     found: list[set[tuple[int, int]]] = [set() for _ in windows]
-    for time, neuron in zip(np.rint(times).astype(np.int64).tolist(), np.asarray(neurons).tolist(), strict=True):
+    for time, neuron in zip(
+        np.rint(times).astype(np.int64).tolist(), np.asarray(neurons).tolist(), strict=True
+    ):
         window = max(bisect_right(windows, time) - 1, 0)
         if windows:
             found[window].add((time - experiment.operations[window].time_ms, int(neuron)))

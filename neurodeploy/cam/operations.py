@@ -438,9 +438,7 @@ def _integer(word: str, place: str, meaning: str) -> int:
     return int(word)
 
 
-def _check(
-    operation: Operation, previous: Operation | None, cues: int, contents: int, place: _Place
-) -> None:
+def _check(operation: Operation, previous: Operation | None, cues: int, contents: int, place: _Place) -> None:
     """Raise at the first thing that is wrong with `operation`, alone or after `previous`."""
     _check_elements(operation, cues, contents, place)
     kind, cue, content = operation.kind, operation.cue, operation.content
@@ -516,6 +514,4 @@ def _whole(number: int | None, place: str) -> int:
     try:
         return operator.index(number)  # type: ignore[arg-type]
     except TypeError:
-        raise RequestError(
-            f"{place}: {number!r} is not a whole number.", fix="give a whole number"
-        ) from None
+        raise RequestError(f"{place}: {number!r} is not a whole number.", fix="give a whole number") from None

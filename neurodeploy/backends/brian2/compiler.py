@@ -53,7 +53,9 @@ def brian2_version() -> str:
         return version("brian2")
     except PackageNotFoundError as error:
         raise ToolchainMissingError(
-            "Brian2 is not installed", why="the brian2 backend generates its code with it", fix="pip install 'neurodeploy[brian2]'"
+            "Brian2 is not installed",
+            why="the brian2 backend generates its code with it",
+            fix="pip install 'neurodeploy[brian2]'",
         ) from error
 
 
@@ -80,7 +82,9 @@ def program_key(structure: Structure) -> str:
     ours += sorted((room / "engine").iterdir())
     sources = [cache.file_digest(path) for path in ours]
     path = compiler()
-    return structure.digest(brian2_version(), path, compiler_version(path), " ".join(FLAGS), processor(), *sources)
+    return structure.digest(
+        brian2_version(), path, compiler_version(path), " ".join(FLAGS), processor(), *sources
+    )
 
 
 def compiled(structure: Structure, progress: Progress | None = None) -> tuple[Path, bool]:
@@ -98,13 +102,19 @@ def discard(program: Path) -> None:
 def _compile(structure: Structure, folder: Path, key: str, progress: Progress | None) -> list[str]:
     (folder / "structure.json").write_text(structure.to_json())
     generator = [sys.executable, "-m", "neurodeploy.backends.brian2.generate"]
-    _call([*generator, str(folder / "structure.json"), str(folder), key], folder, "Brian2 could not generate the program")
+    _call(
+        [*generator, str(folder / "structure.json"), str(folder), key],
+        folder,
+        "Brian2 could not generate the program",
+    )
     sources = (folder / "sources.txt").read_text().split()
     path = compiler()
 
     def compile_one(source: str) -> None:
         _call(
-            [path, *FLAGS, "-I.", "-c", source, "-o", f"{source}.o"], folder, f"The compiler failed on {source}"
+            [path, *FLAGS, "-I.", "-c", source, "-o", f"{source}.o"],
+            folder,
+            f"The compiler failed on {source}",
         )
 
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:

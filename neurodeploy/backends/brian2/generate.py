@@ -32,7 +32,9 @@ NEEDED_BY_ALL = ("objects", "network", "synapses_classes")
 """Generated files that are compiled whatever the model is."""
 
 
-def generate(structure: Structure, directory: Path, key: str, stand_ins: tuple[int, ...] = STAND_INS) -> list[str]:
+def generate(
+    structure: Structure, directory: Path, key: str, stand_ins: tuple[int, ...] = STAND_INS
+) -> list[str]:
     """Write the project into `directory`; give the source files to compile.
 
     `key` is compiled in, and the program says it when it starts.

@@ -153,7 +153,9 @@ def _plastic(structure, objects, name, source, target, functions) -> brian2.Syna
         PLASTIC_VARIABLES,
         on_pre=statements(PLASTIC.on_pre, target, event_step(structure, source)),
         on_post=statements(PLASTIC.on_post, target, event_step(structure, target)),
-        delay={"pre": 0 * brian2.second} if rules_by_name(structure.rules).pair_rule.delay_is_dendritic else None,
+        delay={"pre": 0 * brian2.second}
+        if rules_by_name(structure.rules).pair_rule.delay_is_dendritic
+        else None,
         namespace=functions,
         name=name,
         order=1,

@@ -129,7 +129,9 @@ class Runtime:
         operations = [
             brian2.NetworkOperation(lambda: self._record(after=False), when="before_groups", order=2),
             brian2.NetworkOperation(lambda: self._record(after=True), when="after_groups"),
-            brian2.NetworkOperation(self._emit, when="before_groups" if early else "before_synapses", order=-1),
+            brian2.NetworkOperation(
+                self._emit, when="before_groups" if early else "before_synapses", order=-1
+            ),
             brian2.NetworkOperation(self._record_spikes, when="before_synapses", order=1),
         ]
         groups = self.objects.groups

@@ -86,8 +86,14 @@ class Engine:
         if answer.startswith("error "):
             return RunError(f"The simulation stopped: {answer[6:]}", fix="free some space and run it again")
         code = self.process.returncode
-        how = f"was killed by {signal.Signals(-code).name}" if code and code < 0 else f"ended with exit code {code}"
-        said = (self.folder / "errors.txt").read_text().strip() if (self.folder / "errors.txt").exists() else ""
+        how = (
+            f"was killed by {signal.Signals(-code).name}"
+            if code and code < 0
+            else f"ended with exit code {code}"
+        )
+        said = (
+            (self.folder / "errors.txt").read_text().strip() if (self.folder / "errors.txt").exists() else ""
+        )
         return RunError(
             f"The simulation {how} before it was done" + (f":\n{said[-4000:]}" if said else ""),
             why="the process that simulates is gone, and what it had not written with it",
@@ -178,7 +184,10 @@ class Brian2Session(Session):
 
     def _sizes(self) -> list[int]:
         lowered = self.lowered
-        sizes = [lowered.sizes[group] + (SPARE_SOURCES if group == SOURCES else 0) for group in lowered.structure.groups]
+        sizes = [
+            lowered.sizes[group] + (SPARE_SOURCES if group == SOURCES else 0)
+            for group in lowered.structure.groups
+        ]
         return sizes + [lowered.slots[cell] for cell in lowered.structure.cells]
 
     def _load_everything(self) -> None:
@@ -339,7 +348,9 @@ class Brian2Session(Session):
 
     def state(self, population: int, variable: str) -> np.ndarray:
         placement = self.lowered.placements[population]
-        cell = self.rules.cell(self.network.populations[population].cell, self.network.populations[population].label)
+        cell = self.rules.cell(
+            self.network.populations[population].cell, self.network.populations[population].label
+        )
         if variable in cell.update.sampled_after:
             return self._look_ahead(population, variable)
         return self._save(f"{placement.group}.{variable}")[placement.start : placement.stop]
@@ -410,7 +421,9 @@ class Brian2Session(Session):
 
     def set_delays(self, projection: int, delay: np.ndarray) -> None:
         changed = self.network.projections[projection]
-        longest = (self.lowered.slots[self.lowered.placements[changed.post].group] - 2) * self.network.time_step
+        longest = (
+            self.lowered.slots[self.lowered.placements[changed.post].group] - 2
+        ) * self.network.time_step
         if delay.max(initial=0.0) > longest:
             raise RequestError(
                 f"Projection '{changed.label}': delay {delay.max():g} ms, at most {longest:g} ms fits a run that has begun",

@@ -62,7 +62,11 @@ class Structure:
         """SHA-256 over the structure, the update equations it refers to, and `ingredients` (versions, flags)."""
         rules = rules_by_name(self.rules)
         sha = hashlib.sha256(self.to_json().encode())
-        timing = (rules.spike_is_at_end_of_step, rules.sources_before_update, rules.pair_rule.delay_is_dendritic)
+        timing = (
+            rules.spike_is_at_end_of_step,
+            rules.sources_before_update,
+            rules.pair_rule.delay_is_dendritic,
+        )
         sha.update(repr(timing).encode())
         for cell in self.cells:
             sha.update(repr(self.update(cell)).encode())

@@ -436,7 +436,9 @@ class FixedTotalNumberConnector(_FixedNumber, pynn.FixedTotalNumberConnector):
                 fix=f"ask for at most {available}, or set with_replacement=True",
             )
         if self.allow_self_connections == "NoMutual":
-            raise UnsupportedError("FixedTotalNumberConnector does not know allow_self_connections='NoMutual'")
+            raise UnsupportedError(
+                "FixedTotalNumberConnector does not know allow_self_connections='NoMutual'"
+            )
         space = self._parameters_from_synapse_type(projection)
         if self.with_replacement:
             keys = self._pairs(n, n_pre, n_post, forbidden)
@@ -456,9 +458,7 @@ class FixedTotalNumberConnector(_FixedNumber, pynn.FixedTotalNumberConnector):
             left = left[np.isin(keys[left], forbidden)]
         return keys
 
-    def _distinct(
-        self, n: int, available: int, n_pre: int, n_post: int, forbidden: np.ndarray
-    ) -> np.ndarray:
+    def _distinct(self, n: int, available: int, n_pre: int, n_post: int, forbidden: np.ndarray) -> np.ndarray:
         """`n` different pairs: drawn until there are enough, or all but as many as must be left out."""
         wanted = min(n, available - n)
         keys = np.zeros(0, dtype=np.int64)
@@ -569,5 +569,3 @@ class ArrayConnector(_Mapped, pynn.ArrayConnector):
         space = self._parameters_from_synapse_type(projection)
         post, pre = np.nonzero(array.T)
         self._finish(projection, pre, post, space)
-
-

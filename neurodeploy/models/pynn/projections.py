@@ -452,9 +452,7 @@ class Projection(common.Projection):
     def _get_attributes_as_list(self, names: list[str]) -> list[tuple[Any, ...]]:
         return list(zip(*(self._values_of(name).tolist() for name in names)))
 
-    def _get_attributes_as_arrays(
-        self, names: list[str], multiple_synapses: str = "sum"
-    ) -> list[np.ndarray]:
+    def _get_attributes_as_arrays(self, names: list[str], multiple_synapses: str = "sum") -> list[np.ndarray]:
         pairs = self.pre_index, self.post_index
         matrices = []
         for name in names:

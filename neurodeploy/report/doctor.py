@@ -1,0 +1,135 @@
+"""``neurodeploy doctor``: what is usable here, and the exact line that installs the rest."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, requires, version
+from typing import Any
+
+from neurodeploy.errors import NeurodeployError
+
+USABLE, LIMITED, MISSING = "usable", "limited", "missing"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at: its state, what was found, and the line that mends it."""
+
+    subject: str
+    state: str
+    detail: str
+    fix: str = ""
+
+
+def examine_python() -> Finding:
+    found = platform.python_version()
+    fits = (3, 10) <= sys.version_info[:2] <= (3, 13)
+    return Finding("Python", USABLE if fits else LIMITED, found, "" if fits else "use Python 3.10 to 3.13")
+
+
+def examine_packages() -> Finding:
+    """The core packages, against the bounds this package was installed with."""
+    from packaging.requirements import Requirement
+
+    wrong, count = [], 0
+    for line in requires("neurodeploy") or []:
+        requirement = Requirement(line)
+        if requirement.marker is not None:  # an extra
+            continue
+        count += 1
+        try:
+            found = version(requirement.name)
+        except PackageNotFoundError:
+            wrong.append(f"{requirement.name} is not installed")
+            continue
+        if not requirement.specifier.contains(found, prereleases=True):
+            wrong.append(f"{requirement.name} {found} is outside {requirement.specifier}")
+    if wrong:
+        return Finding("core packages", MISSING, "; ".join(wrong), "pip install neurodeploy")
+    return Finding("core packages", USABLE, f"{count} packages within their bounds")
+
+
+def examine_compiler() -> Finding:
+    from neurodeploy.backends.brian2 import compiler
+
+    try:
+        path = compiler.compiler()
+    except NeurodeployError as error:
+        return Finding("C++ compiler", MISSING, error.what, compiler.INSTALL_COMPILER)
+    return Finding("C++ compiler", USABLE, f"{path}: {compiler.compiler_version(path)}")
+
+
+def examine_brian2() -> Finding:
+    from neurodeploy.backends.brian2 import compiler
+
+    try:
+        found = compiler.brian2_version()
+    except NeurodeployError as error:
+        return Finding("backend brian2", MISSING, error.what, error.fix)
+    if examine_compiler().state == MISSING:
+        return Finding(
+            "backend brian2",
+            LIMITED,
+            f"Brian2 {found}, without a compiler: --engine runtime only",
+            "install a C++ compiler",
+        )
+    return Finding("backend brian2", USABLE, f"Brian2 {found}, compiled C++")
+
+
+def examine_cache() -> Finding:
+    from neurodeploy.cache import cache_folder
+
+    try:
+        folder = cache_folder()
+    except NeurodeployError as error:
+        return Finding("cache", MISSING, error.what, error.fix)
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    programs = len([path for path in (folder / "brian2").glob("*/main")])
+    free = shutil.disk_usage(folder).free
+    detail = f"{folder}: {programs} compiled programs, {size / 1e6:.1f} MB, {free / 1e9:.1f} GB free"
+    return Finding(
+        "cache", USABLE if free > 1e8 else LIMITED, detail, "" if free > 1e8 else "free some space"
+    )
+
+
+EXAMINATIONS: tuple[Callable[[], Finding], ...] = (
+    examine_python,
+    examine_packages,
+    examine_compiler,
+    examine_brian2,
+    examine_cache,
+)
+
+
+@dataclass
+class Diagnosis:
+    """All findings, for people and machines."""
+
+    findings: list[Finding]
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return {
+            finding.subject: {"state": finding.state, "detail": finding.detail, "fix": finding.fix}
+            for finding in self.findings
+        }
+
+    def render(self) -> list[Any]:
+        from rich import box
+        from rich.markup import escape
+        from rich.table import Table
+
+        colours = {USABLE: "green", LIMITED: "yellow", MISSING: "red"}
+        table = Table(box=box.SIMPLE, pad_edge=False, show_header=False)
+        for finding in self.findings:
+            detail = escape(finding.detail) + (f"\n[bold]→ {escape(finding.fix)}[/]" if finding.fix else "")
+            table.add_row(finding.subject, f"[{colours[finding.state]}]{finding.state}[/]", detail)
+        return [table]
+
+
+def examine() -> Diagnosis:
+    return Diagnosis([look() for look in EXAMINATIONS])
