@@ -88,7 +88,7 @@ def examine_cache() -> Finding:
     except NeurodeployError as error:
         return Finding("cache", MISSING, error.what, error.fix)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    programs = len([path for path in (folder / "brian2").glob("*/main")])
+    programs = len(list((folder / "brian2").glob("*/main")))
     free = shutil.disk_usage(folder).free
     detail = f"{folder}: {programs} compiled programs, {size / 1e6:.1f} MB, {free / 1e9:.1f} GB free"
     return Finding(

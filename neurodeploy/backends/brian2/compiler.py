@@ -25,6 +25,8 @@ from neurodeploy.errors import RunError, ToolchainMissingError
 FLAGS = ("-O3", "-march=native", "-ffp-contract=off", "-fno-math-errno", "-std=c++14", "-w")
 """No fused multiply-add and no reordering of sums, so that results do not depend on the processor."""
 
+PARALLEL_FLAG = "-fopenmp"
+
 CANDIDATES = ("g++", "clang++", "c++")
 
 INSTALL_COMPILER = (
@@ -75,6 +77,10 @@ def processor() -> str:
     return "\n".join(sorted({line for line in lines if line.startswith(wanted)}))
 
 
+def flags(structure: Structure) -> tuple[str, ...]:
+    return (*FLAGS, PARALLEL_FLAG) if structure.parallel else FLAGS
+
+
 def program_key(structure: Structure) -> str:
     """Everything the compiled program depends on, as one digest."""
     room = Path(__file__).parent
@@ -83,7 +89,7 @@ def program_key(structure: Structure) -> str:
     sources = [cache.file_digest(path) for path in ours]
     path = compiler()
     return structure.digest(
-        brian2_version(), path, compiler_version(path), " ".join(FLAGS), processor(), *sources
+        brian2_version(), path, compiler_version(path), " ".join(flags(structure)), processor(), *sources
     )
 
 
@@ -112,7 +118,7 @@ def _compile(structure: Structure, folder: Path, key: str, progress: Progress | 
 
     def compile_one(source: str) -> None:
         _call(
-            [path, *FLAGS, "-I.", "-c", source, "-o", f"{source}.o"],
+            [path, *flags(structure), "-I.", "-c", source, "-o", f"{source}.o"],
             folder,
             f"The compiler failed on {source}",
         )
@@ -127,7 +133,8 @@ def _compile(structure: Structure, folder: Path, key: str, progress: Progress | 
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    _call([path, *(f"{source}.o" for source in sources), "-o", "main"], folder, "The linker failed")
+    objects = [f"{source}.o" for source in sources]
+    _call([path, *flags(structure), *objects, "-o", "main"], folder, "The linker failed")
     for leftover in [*folder.rglob("*.o"), *folder.glob("results"), *folder.glob("static_arrays")]:
         if leftover.is_dir():
             shutil.rmtree(leftover)

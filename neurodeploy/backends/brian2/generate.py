@@ -9,7 +9,6 @@ Run as ``python -m neurodeploy.backends.brian2.generate STRUCTURE.json DIRECTORY
 
 from __future__ import annotations
 
-import itertools
 import re
 import shutil
 import sys
@@ -27,6 +26,9 @@ ENGINE = Path(__file__).parent / "engine"
 
 STAND_INS = (1000003, 1000033, 1000037, 1000039, 1000081, 1000099)
 """Prime numbers that no generated line contains for another reason; one a group."""
+
+UPDATES = "_update_codeobject.cpp"
+"""Ending of the generated files that update the cells of a group, each neuron for itself."""
 
 NEEDED_BY_ALL = ("objects", "network", "synapses_classes")
 """Generated files that are compiled whatever the model is."""
@@ -63,12 +65,22 @@ def generate(
     headers += ["objects.h", "network.h", "synapses_classes.h"]
     texts = {name: (directory / name).read_text() for name in (*files, *headers)}
     texts["main.cpp"] = _main(structure, objects, key, schedule, queues, code_objects)
+    if structure.parallel:
+        texts = {name: _in_parallel(text) if name.endswith(UPDATES) else text for name, text in texts.items()}
     for name, text in texts.items():
         (directory / name).write_text(_sizes_as_data(text, structure, sizes))
     shutil.copy(ENGINE / "engine.h", directory / "engine.h")
     sources = [name for name in texts if name.endswith(".cpp")]
     (directory / "sources.txt").write_text("\n".join(sources))
     return sources
+
+
+def _in_parallel(text: str) -> str:
+    """Share the loop over neurons among threads; neurons do not read each other, so the result is the same."""
+    loop = "for(int _idx=0; _idx<_N; _idx++)"
+    if text.count(loop) != 1:
+        raise RuntimeError("Brian2 generated another loop than the one that is known to be safe in parallel")
+    return text.replace(loop, f"#pragma omp parallel for schedule(static)\n    {loop}")
 
 
 def _schedule(structure: Structure, calls: list[str]) -> tuple[list[str], list[str]]:
@@ -79,7 +91,7 @@ def _schedule(structure: Structure, calls: list[str]) -> tuple[list[str], list[s
     """
     rules = rules_by_name(structure.rules)
 
-    def chosen(condition) -> list[str]:  # noqa: ANN001
+    def chosen(condition) -> list[str]:
         return [f"_run_{name}()" for name in calls if condition(name)]
 
     def from_sources(name: str) -> bool:
@@ -116,7 +128,8 @@ def _main(
     code_objects: list[str],
 ) -> str:
     """The engine's main program, from its template."""
-    plain, growing = [], []
+    plain: list[dict[str, str]] = []
+    growing: list[dict[str, str]] = []
     index = {name: number for number, name in enumerate(structure.groups)}
     for name, group in objects.groups.items():
         size = f"neurodeploy::size_of({index[name]})"
@@ -154,11 +167,11 @@ def _main(
     )
 
 
-def _owned(variable, name: str) -> bool:  # noqa: ANN001
+def _owned(variable, name: str) -> bool:
     return isinstance(variable, brian2.core.variables.ArrayVariable) and variable.owner.name == name
 
 
-def _list(plain: list, growing: list, owner: str, variable, size: str) -> None:  # noqa: ANN001
+def _list(plain: list, growing: list, owner: str, variable, size: str) -> None:
     """Add one of Brian2's arrays to the engine's tables, if it holds numbers that are loaded or read."""
     if variable.dtype not in (np.float64, np.int32, np.dtype("int32"), np.dtype("float64")):
         return

@@ -66,7 +66,7 @@ class Lowered:
     changes: list[str] = field(default_factory=list)
 
 
-def lower(network: Network, rules: TickRules, threads: int = 1) -> Lowered:
+def lower(network: Network, rules: TickRules, parallel: bool = False) -> Lowered:
     """Lower `network` under `rules`.
 
     Raises
@@ -88,7 +88,7 @@ def lower(network: Network, rules: TickRules, threads: int = 1) -> Lowered:
         sources=SOURCES in sizes,
         static=tuple(sorted(pairs["static"])),
         plastic=tuple(sorted(pairs["plastic"])),
-        threads=threads,
+        parallel=parallel,
     )
     slots = {cell: 1 << int(longest.get(cell, 0) + 2).bit_length() for cell in cells}
     return Lowered(structure, rules, sizes, slots, arrays, placements, blocks, changes)
@@ -403,7 +403,7 @@ def injected_current(
         neurons = injection.neurons + placement.start
         before = 0.0
         for time, amplitude in zip(injection.times, injection.amplitudes, strict=True):
-            step = max(int(round(time / time_step)), 0)
+            step = max(round(time / time_step), 0)
             changes.setdefault((step, placement.group), []).append((neurons, amplitude - before))
             before = amplitude
     present = {group: np.zeros(size) for group, size in sizes.items()}

@@ -133,7 +133,7 @@ def _cells(structure: Structure, cell: str, size: int, functions: dict) -> brian
     return group
 
 
-def _static(structure, objects, name, source, target, functions) -> brian2.Synapses:  # noqa: ANN001
+def _static(structure, objects, name, source, target, functions) -> brian2.Synapses:
     return brian2.Synapses(
         objects.groups[source],
         objects.groups[target],
@@ -146,7 +146,7 @@ def _static(structure, objects, name, source, target, functions) -> brian2.Synap
     )
 
 
-def _plastic(structure, objects, name, source, target, functions) -> brian2.Synapses:  # noqa: ANN001
+def _plastic(structure, objects, name, source, target, functions) -> brian2.Synapses:
     synapses = brian2.Synapses(
         objects.groups[source],
         objects.groups[target],

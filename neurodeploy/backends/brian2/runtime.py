@@ -77,7 +77,7 @@ class Runtime:
 
     # --------------------------------------------------------------------------- arrays
 
-    def _variable(self, name: str):  # noqa: ANN202
+    def _variable(self, name: str):
         owner, _, rest = name.partition(".")
         if owner in self.objects.synapses:
             synapses = self.objects.synapses[owner]

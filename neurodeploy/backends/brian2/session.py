@@ -21,7 +21,6 @@ from neurodeploy import cache
 from neurodeploy.backends.base import Options, Report, Session
 from neurodeploy.backends.brian2 import compiler
 from neurodeploy.backends.brian2.lower import (
-    Lowered,
     arrival_shift,
     coefficients,
     initial_state,
@@ -41,17 +40,34 @@ from neurodeploy.models.sources import poisson_spikes
 SPARE_SOURCES = 1024
 """Room for source spikes in one step beyond one a source: a source may spike twice in a step."""
 
+PARALLEL_FROM = 16384
+"""Neurons of one cell type from which two threads are faster than one (see ``benchmarks/threads.py``)."""
+
 DTYPES = {"N": np.int32, "refractory_left": np.int32, "refractory_steps": np.int32}
+
+
+def choose_threads(network: Network, options: Options) -> int:
+    """What the user asked for, or as many as there are processors where a cell type has enough neurons."""
+    if options.engine == "runtime":
+        return 1
+    if options.threads:
+        return options.threads
+    sizes: dict[str, int] = {}
+    for population in network.populations:
+        if not population.is_source:
+            sizes[population.cell] = sizes.get(population.cell, 0) + population.size
+    return os.cpu_count() or 1 if max(sizes.values(), default=0) >= PARALLEL_FROM else 1
 
 
 class Engine:
     """The process and its pipe: one instruction a line, one answer a line."""
 
-    def __init__(self, command: list[str], folder: Path, greeting: str) -> None:
+    def __init__(self, command: list[str], folder: Path, greeting: str, threads: int = 1) -> None:
         self.folder = folder
         self.process = subprocess.Popen(
             command,
             cwd=folder,
+            env=os.environ | {"OMP_NUM_THREADS": str(threads)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=(folder / "errors.txt").open("w"),
@@ -63,7 +79,7 @@ class Engine:
             self.end()
             raise EngineUnusable(answer)
 
-    def ask(self, instruction: str, progress=None) -> None:  # noqa: ANN001
+    def ask(self, instruction: str, progress=None) -> None:
         """Send one instruction and wait until it is done."""
         assert self.process.stdin and self.process.stdout
         try:
@@ -126,7 +142,8 @@ class Brian2Session(Session):
         self._files = 0
         self._engine: Engine | None = None
         started = time.perf_counter()
-        self.lowered = lower(network, self.rules, options.threads or 1)
+        self.threads = choose_threads(network, options)
+        self.lowered = lower(network, self.rules, parallel=self.threads > 1)
         self.report.changes += self.lowered.changes
         self.report.wall["build"] = time.perf_counter() - started
         self.folder = cache.session_folder()
@@ -141,6 +158,7 @@ class Brian2Session(Session):
         self.report.wall["run"] = 0.0
         self.report.facts |= {
             "engine": options.engine,
+            "threads": self.threads,
             "rules": self.rules.name,
             "brian2": compiler.brian2_version(),
             "network": network.digest(),
@@ -172,7 +190,7 @@ class Brian2Session(Session):
             program, built = compiler.compiled(structure, self.options.progress)
             self.report.facts["compiled"] = built or self.report.facts.get("compiled", False)
             try:
-                return Engine([str(program)], self.folder, f"neurodeploy {key}")
+                return Engine([str(program)], self.folder, f"neurodeploy {key}", self.threads)
             except (EngineUnusable, OSError) as error:
                 compiler.discard(program)
                 if attempt == 2:
@@ -233,11 +251,11 @@ class Brian2Session(Session):
         )
 
     def _interval(self, recorded: Recorded) -> int:
-        return max(int(round(recorded.sampling_interval / self.network.time_step)), 1)
+        return max(round(recorded.sampling_interval / self.network.time_step), 1)
 
     # ------------------------------------------------------------------------------ files
 
-    def _ask(self, instruction: str, progress=None) -> None:  # noqa: ANN001
+    def _ask(self, instruction: str, progress=None) -> None:
         if self._engine is None:
             raise RunError("This simulation has ended", fix="call setup() or reset() and run again")
         try:
@@ -255,7 +273,7 @@ class Brian2Session(Session):
         self._guarded(lambda: np.ascontiguousarray(array).tofile(self.folder / name))
         return name
 
-    def _guarded(self, write) -> None:  # noqa: ANN001
+    def _guarded(self, write) -> None:
         try:
             write()
         except OSError as error:
@@ -306,8 +324,13 @@ class Brian2Session(Session):
             else:
                 p = population.parameters
                 times, own_neurons = poisson_spikes(
-                    *(p["rate"], p["start"], p["duration"]),
-                    *(self.network.seed, position, begin * time_step, end * time_step),
+                    rate=p["rate"],
+                    start=p["start"],
+                    duration=p["duration"],
+                    seed=self.network.seed,
+                    population=position,
+                    begin=begin * time_step,
+                    end=end * time_step,
                 )
                 own_steps = np.clip(np.floor(times / time_step).astype(np.int64), begin, end - 1)
             steps.append(own_steps)

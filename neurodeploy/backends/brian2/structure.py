@@ -30,7 +30,8 @@ class Structure:
         Whether there are spike sources.
     static, plastic : tuple of (str, str)
         Sorted pairs (source group, target group) that have static or learning synapses.
-    threads : int
+    parallel : bool
+        Whether the cells of a group are updated by several threads (how many is data).
     """
 
     rules: str
@@ -38,7 +39,7 @@ class Structure:
     sources: bool
     static: tuple[tuple[str, str], ...]
     plastic: tuple[tuple[str, str], ...]
-    threads: int = 1
+    parallel: bool = False
 
     @property
     def groups(self) -> tuple[str, ...]:
