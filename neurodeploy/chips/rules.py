@@ -46,7 +46,8 @@ class CellUpdate:
     sampled_before, sampled_after : tuple of str
         Recordable state, by whether ``sample k`` is taken before or after ``update`` of step k.
     refractory : bool
-        Whether the cell counts refractory steps: ``refractory_left`` and ``refractory_steps`` (integers).
+        Whether the cell counts refractory steps, in ``refractory_left`` and ``refractory_steps``: whole numbers,
+        kept as reals so that a processor updates several neurons at once.
     """
 
     state: tuple[str, ...]
@@ -152,7 +153,7 @@ class TickRules:
         nearest = np.rint(ratio)
         on_grid = np.abs(ratio - nearest) < GRID_TOLERANCE
         rounded = np.ceil(ratio) if self.refractory_rounding == "up" else nearest
-        return np.where(on_grid, nearest, rounded).astype(np.int32)
+        return np.where(on_grid, nearest, rounded)
 
 
 GRID_TOLERANCE = 1e-6

@@ -28,7 +28,7 @@ def constant_current_membrane(p: Parameters, dt: float) -> Parameters:
 
 
 MEMBRANE = """
-active = int(refractory_left <= 0)
+active = clip(1 - refractory_left, 0, 1)
 v = active*v_next + (1 - active)*v
 refractory_left = refractory_left - (1 - active)
 """

@@ -22,7 +22,15 @@ from neurodeploy.backends.base import Progress
 from neurodeploy.backends.brian2.structure import Structure
 from neurodeploy.errors import RunError, ToolchainMissingError
 
-FLAGS = ("-O3", "-march=native", "-ffp-contract=off", "-fno-math-errno", "-std=c++14", "-w")
+FLAGS = (
+    "-O3",
+    "-march=native",
+    "-ffp-contract=off",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-std=c++14",
+    "-w",
+)
 """No fused multiply-add and no reordering of sums, so that results do not depend on the processor."""
 
 PARALLEL_FLAG = "-fopenmp"

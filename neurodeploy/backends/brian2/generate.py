@@ -65,22 +65,25 @@ def generate(
     headers += ["objects.h", "network.h", "synapses_classes.h"]
     texts = {name: (directory / name).read_text() for name in (*files, *headers)}
     texts["main.cpp"] = _main(structure, objects, key, schedule, queues, code_objects)
-    if structure.parallel:
-        texts = {name: _in_parallel(text) if name.endswith(UPDATES) else text for name, text in texts.items()}
+    for name in [name for name in texts if name.endswith(UPDATES)]:
+        texts[name] = _each_neuron_for_itself(texts[name], structure.parallel)
     for name, text in texts.items():
-        (directory / name).write_text(_sizes_as_data(text, structure, sizes))
+        reader = "read_size_of" if name == "objects.cpp" else "size_of"
+        (directory / name).write_text(_sizes_as_data(text, structure, sizes, reader))
     shutil.copy(ENGINE / "engine.h", directory / "engine.h")
     sources = [name for name in texts if name.endswith(".cpp")]
     (directory / "sources.txt").write_text("\n".join(sources))
     return sources
 
 
-def _in_parallel(text: str) -> str:
-    """Share the loop over neurons among threads; neurons do not read each other, so the result is the same."""
+def _each_neuron_for_itself(text: str, parallel: bool) -> str:
+    """Tell the compiler that the arrays of a group do not overlap, so that it may update several neurons at once,
+    and share the loop among threads where that is asked for.  The result is the same either way."""
     loop = "for(int _idx=0; _idx<_N; _idx++)"
     if text.count(loop) != 1:
-        raise RuntimeError("Brian2 generated another loop than the one that is known to be safe in parallel")
-    return text.replace(loop, f"#pragma omp parallel for schedule(static)\n    {loop}")
+        raise RuntimeError("Brian2 generated another loop than the one that is known to be safe")
+    pragma = "#pragma omp parallel for simd schedule(static)" if parallel else "#pragma GCC ivdep"
+    return text.replace(loop, f"{pragma}\n    {loop}")
 
 
 def _schedule(structure: Structure, calls: list[str]) -> tuple[list[str], list[str]]:
@@ -102,6 +105,7 @@ def _schedule(structure: Structure, calls: list[str]) -> tuple[list[str], list[s
     pre_of_cells = chosen(lambda name: "_pre_" in name and not from_sources(name))
     cells = [
         "record(k, false)",
+        "fetch_all(k)",
         *chosen(lambda name: re.search(r"_update", name) and "_pre_" not in name and "_post_" not in name),
         "record(k, true)",
         *chosen(lambda name: name.endswith("_spike_thresholder_codeobject")),
@@ -143,10 +147,13 @@ def _main(
         for pathway in synapses._pathways:
             _list(plain, growing, f"{name}.{pathway.prepost}", pathway.variables["delay"], "1")
     groups = len(structure.groups)
-    rings = [
-        {"name": cell, "size": index[cell], "slots": groups + number}
-        for number, cell in enumerate(structure.cells)
-    ]
+    rings = []
+    for number, cell in enumerate(structure.cells):
+        inputs = {
+            name: brian2.device.get_array_name(objects.groups[cell].variables[name], access_data=False)
+            for name in ("arriving_exc", "arriving_inh")
+        }
+        rings.append({"name": cell, "size": index[cell], "slots": groups + number, **inputs})
     sources = None
     if structure.sources:
         spikespace = objects.groups[SOURCES].variables["_spikespace"]
@@ -185,12 +192,13 @@ def _list(plain: list, growing: list, owner: str, variable, size: str) -> None:
     (growing if dynamic else plain).append(row)
 
 
-def _sizes_as_data(text: str, structure: Structure, sizes: dict[str, int]) -> str:
+def _sizes_as_data(text: str, structure: Structure, sizes: dict[str, int], reader: str) -> str:
+    """Replace every stand-in by a call of `reader`."""
     for number, group in enumerate(structure.groups):
         for more in (0, 1):
-            value = f"neurodeploy::size_of({number})"
+            value = f"neurodeploy::{reader}({number})"
             text = re.sub(rf"\b{sizes[group] + more}\b", f"({value} + 1)" if more else value, text)
-    if "neurodeploy::size_of" in text and '#include "engine.h"' not in text:
+    if f"neurodeploy::{reader}" in text and '#include "engine.h"' not in text:
         text = '#include "engine.h"\n' + text
     return text
 

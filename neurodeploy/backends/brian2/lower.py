@@ -169,8 +169,7 @@ def _cell_arrays(
             values[variable] = initial_state(population, variable, rules, network.time_step)
         for name, value in values.items():
             key = f"{placement.group}.{name}"
-            dtype = np.int32 if name == "refractory_steps" else np.float64
-            array = arrays.setdefault(key, np.zeros(sizes[placement.group], dtype=dtype))
+            array = arrays.setdefault(key, np.zeros(sizes[placement.group]))
             array[placement.start : placement.stop] = value
         changes.extend(_rounded_refractoriness(population, rules, network.time_step))
     return arrays

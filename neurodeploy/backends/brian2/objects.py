@@ -1,8 +1,8 @@
 """The Brian2 objects of a Structure.  This is the one place where the model meets Brian2.
 
 Brian2's clock counts steps (its dt is 1 s), all quantities are plain numbers in PyNN's units, and synaptic input
-travels through ring buffers: ``send`` puts a weight into the slot of the step in which it arrives, ``take``
-empties a slot.  Plastic synapses use Brian2's queues for the axonal and dendritic parts of the delay.
+travels through ring buffers: ``send`` puts a weight into the slot of the step in which it arrives, and the engine
+copies the present slot to ``arriving_exc`` and ``arriving_inh`` before the update.  Plastic synapses use Brian2's queues for the axonal and dendritic parts of the delay.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ from neurodeploy.backends.brian2.structure import (
 )
 from neurodeploy.chips.rules import rules_by_name
 
+INPUTS = ("arriving_exc", "arriving_inh", "injected")
+"""What the update statements read beside the cell's own state and coefficients; the engine sets them."""
+
 STATIC_VARIABLES = "w : 1\nrow : integer (constant)\nsend_steps : integer (constant)"
 PLASTIC_VARIABLES = (
     STATIC_VARIABLES
@@ -33,10 +36,9 @@ PLASTIC_VARIABLES = (
 
 @dataclass
 class Callbacks:
-    """What ``send``, ``take`` and ``rule`` do when Brian2 runs in Python; unused when it generates C++."""
+    """What ``send`` and ``rule`` do when Brian2 runs in Python; unused when it generates C++."""
 
     send: Callable[..., np.ndarray] = lambda *arguments: np.zeros(1)
-    take: Callable[..., np.ndarray] = lambda *arguments: np.zeros(1)
     rule: Callable[..., np.ndarray] = lambda *arguments: np.zeros(1)
 
 
@@ -93,12 +95,6 @@ def build_objects(structure: Structure, sizes: dict[str, int], callbacks: dict[s
             f"inline double send_{cell}(long row, long slot, double weight)"
             f" {{ return neurodeploy::send({g}, row, slot, weight); }}",
         )
-        functions[f"take_{cell}"] = _function(
-            f"take_{cell}",
-            ["integer", "integer"],
-            callbacks[cell].take,
-            f"inline double take_{cell}(long row, long slot) {{ return neurodeploy::take({g}, row, slot); }}",
-        )
         objects.groups[cell] = _cells(structure, cell, sizes[cell], functions)
     if structure.sources:
         objects.groups[SOURCES] = brian2.SpikeGeneratorGroup(
@@ -114,10 +110,10 @@ def build_objects(structure: Structure, sizes: dict[str, int], callbacks: dict[s
 
 def _cells(structure: Structure, cell: str, size: int, functions: dict) -> brian2.NeuronGroup:
     update = structure.update(cell)
-    variables = [f"{name} : 1" for name in (*update.state, "injected")]
+    variables = [f"{name} : 1" for name in (*update.state, *INPUTS)]
     variables += [f"{name} : 1 (constant)" for name in update.coefficients]
     if update.refractory:
-        variables += ["refractory_left : integer", "refractory_steps : integer (constant)"]
+        variables += ["refractory_left : 1", "refractory_steps : 1 (constant)"]
     group = brian2.NeuronGroup(
         size,
         "\n".join(variables),
@@ -126,10 +122,7 @@ def _cells(structure: Structure, cell: str, size: int, functions: dict) -> brian
         namespace=functions,
         name=cell,
     )
-    arrivals = (
-        f"arriving_exc = take_{cell}(i, t_in_timesteps)\narriving_inh = take_{cell}(i + N, t_in_timesteps)\n"
-    )
-    group.run_regularly(arrivals + update.update, when="groups", name=f"{cell}_update")
+    group.run_regularly(update.update, when="groups", name=f"{cell}_update")
     return group
 
 

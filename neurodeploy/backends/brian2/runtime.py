@@ -19,7 +19,7 @@ from neurodeploy.backends.brian2.objects import Callbacks, build_objects
 from neurodeploy.backends.brian2.structure import RULE_WIDTH, SOURCES, Structure
 from neurodeploy.chips.rules import rules_by_name
 
-INTEGERS = ("row", "send_steps", "rule_row", "pre_at", "post_at", "refractory_left", "refractory_steps")
+INTEGERS = ("row", "send_steps", "rule_row", "pre_at", "post_at")
 """Arrays of 32-bit integers; all others hold 64-bit reals."""
 
 
@@ -34,11 +34,11 @@ class Ring:
         np.add.at(self.data, (slot % len(self.data), row), weight)
         return np.zeros(np.shape(weight))
 
-    def take(self, row: np.ndarray, slot: np.ndarray) -> np.ndarray:
-        line = self.data[int(np.ravel(slot)[0]) % len(self.data)]
-        weight = line[row].copy()
-        line[row] = 0.0
-        return weight
+    def take(self, slot: int) -> np.ndarray:
+        line = self.data[slot % len(self.data)]
+        weights = line.copy()
+        line[:] = 0.0
+        return weights
 
 
 @dataclass
@@ -65,7 +65,7 @@ class Runtime:
         self.sizes = dict(zip(groups, sizes, strict=False))
         slots = dict(zip(structure.cells, sizes[len(groups) :], strict=True))
         self.rings = {cell: Ring(2 * self.sizes[cell], slots[cell]) for cell in structure.cells}
-        callbacks = {cell: Callbacks(send=ring.send, take=ring.take) for cell, ring in self.rings.items()}
+        callbacks = {cell: Callbacks(send=ring.send) for cell, ring in self.rings.items()}
         callbacks[""] = Callbacks(rule=lambda row, column: self.rules_table[row, column])
         self.objects = build_objects(structure, self.sizes, callbacks)
         self.loaded: dict[str, np.ndarray] = {}
@@ -127,7 +127,7 @@ class Runtime:
             for path in synapses._pathways:
                 path.order = 0 if path.prepost == "post" else 1
         operations = [
-            brian2.NetworkOperation(lambda: self._record(after=False), when="before_groups", order=2),
+            brian2.NetworkOperation(self._begin, when="before_groups", order=2),
             brian2.NetworkOperation(lambda: self._record(after=True), when="after_groups"),
             brian2.NetworkOperation(
                 self._emit, when="before_groups" if early else "before_synapses", order=-1
@@ -148,6 +148,13 @@ class Runtime:
         space = self.objects.groups[SOURCES].variables["_spikespace"].get_value()
         space[: len(mine)] = mine
         space[-1] = len(mine)
+
+    def _begin(self) -> None:
+        self._record(after=False)
+        for cell, ring in self.rings.items():
+            exc, inh = np.split(ring.take(self.step), 2)
+            self._set(f"{cell}.arriving_exc", exc)
+            self._set(f"{cell}.arriving_inh", inh)
 
     def _record(self, after: bool) -> None:
         for channel in self.channels:

@@ -40,10 +40,8 @@ from neurodeploy.models.sources import poisson_spikes
 SPARE_SOURCES = 1024
 """Room for source spikes in one step beyond one a source: a source may spike twice in a step."""
 
-PARALLEL_FROM = 16384
+PARALLEL_FROM = 65536
 """Neurons of one cell type from which two threads are faster than one (see ``benchmarks/threads.py``)."""
-
-DTYPES = {"N": np.int32, "refractory_left": np.int32, "refractory_steps": np.int32}
 
 
 def choose_threads(network: Network, options: Options) -> int:
@@ -287,7 +285,7 @@ class Brian2Session(Session):
 
     def _save(self, name: str) -> np.ndarray:
         self._ask(f"save {name} output.bin")
-        return np.fromfile(self.folder / "output.bin", dtype=DTYPES.get(name.rsplit(".", 1)[-1], np.float64))
+        return np.fromfile(self.folder / "output.bin")
 
     # ---------------------------------------------------------------------------- running
 
@@ -391,6 +389,7 @@ class Brian2Session(Session):
         arriving = slots[self.step % len(slots)]
         scope |= {"arriving_exc": arriving[:size], "arriving_inh": arriving[size:]}
         scope["int"] = lambda condition: np.asarray(condition).astype(np.int64)
+        scope["clip"] = np.clip
         exec(update.update, scope)
         return np.broadcast_to(np.asarray(scope[variable]), (size,))[placement.start : placement.stop]
 

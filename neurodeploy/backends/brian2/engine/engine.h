@@ -10,8 +10,12 @@
 
 namespace neurodeploy {
 
-// The k-th number of the file "sizes" in the working directory.
-long size_of(int k);
+// The numbers of the file "sizes" in the working directory.
+extern long sizes[];
+inline long size_of(int k) { return sizes[k]; }
+
+// The same while static objects are still being made: reads the file if nobody has.
+long read_size_of(int k);
 
 // Weights on their way: one row of slots a receptor of a neuron; slot s holds what arrives in step s.
 struct Ring {
@@ -31,14 +35,6 @@ inline double send(int g, long row, long slot, double weight) {
     Ring& ring = rings[g];
     ring.data[(slot & ring.mask) * ring.rows + row] += weight;
     return 0.0;
-}
-
-// Take what arrives at a row of ring g in step `slot`, and clear it.
-inline double take(int g, long row, long slot) {
-    double* place = &rings[g].data[(slot & rings[g].mask) * rings[g].rows + row];
-    const double weight = *place;
-    *place = 0.0;
-    return weight;
 }
 
 // Plasticity rules: a row of numbers for each projection that learns.
