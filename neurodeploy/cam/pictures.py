@@ -99,8 +99,9 @@ def _bands(
         linewidths=1.6,
         zorder=3,
     )
-    axes.set_yticks([len(names) - 0.5 - band for band in range(len(names))], names)
-    axes.tick_params(axis="y", length=0)
+    axes.yaxis.set_visible(False)  # names as plain text: a tick costs more time than all of a band's spikes
+    for band, name in enumerate(names):
+        axes.text(begin - 1.5, len(names) - 0.5 - band, name, ha="right", va="center", fontsize=10)
     axes.set_ylim(0, len(names))
 
 
