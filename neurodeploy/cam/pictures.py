@@ -23,8 +23,11 @@ LEARN, RECALL, WRONG_SHADE = "#cfe3f5", "#f3e6c4", "#f2b8bf"
 WRITTEN = 120
 """Experiments of more operations have them shaded, but not written out."""
 
-ROW_MS = 150
-"""ms a row of a raster whose operations are written out: some ten operations."""
+WIDTH = 16
+"""Inches of a raster."""
+
+ROW_MS = 210
+"""ms a row of a raster whose operations are written out: some fifteen operations."""
 
 FAST_PNG = {"compress_level": 1}
 """Half the time to write, for some more bytes."""
@@ -55,8 +58,8 @@ def raster(
     row_ms = experiment.duration_ms / rows
     words, band = (1.7 if written else 0.1), 4.6  # inches above a row, and of the row itself
     height = 0.6 + rows * (words + band + 0.35) + 0.3
-    figure = Figure(figsize=(14, height))
-    margins = {"left": 1.05 / 14, "right": 0.995, "top": 1 - (0.6 + words) / height, "bottom": 0.55 / height}
+    figure = Figure(figsize=(WIDTH, height))
+    margins = {"left": 1.1 / WIDTH, "right": 0.995, "top": 1 - (0.6 + words) / height, "bottom": 0.55 / height}
     spaces = {**margins, "hspace": (words + 0.35) / band}
     for row, axes in enumerate(figure.subplots(rows, 1, squeeze=False, gridspec_kw=spaces)[:, 0]):
         begin, end = row * row_ms, (row + 1) * row_ms
@@ -70,7 +73,7 @@ def raster(
     size = f"{experiment.cues} cues, {experiment.contents} content elements"
     title = f"Content-addressable memory, {experiment.name}: {size}; {right} of {len(judged)} answers right"
     figure.text(0.01, 1 - 0.1 / height, f"{title}\n{stamp}", ha="left", va="top", fontsize=11)
-    figure.savefig(path, dpi=90, pil_kwargs=FAST_PNG)
+    figure.savefig(path, dpi=80, pil_kwargs=FAST_PNG)
 
 
 def _bands(
