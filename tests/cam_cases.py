@@ -112,7 +112,11 @@ CASES = [
         },
         {6: {5, 6}},
     ),
-    Case("A2", experiments.stress(), {10: ({0, 2, 4}, {0}), 11: ({1, 2}, {1}), 12: ({3, 4}, {2}), 13: (set(), {3})}),
+    Case(
+        "A2",
+        experiments.stress(),
+        {10: ({0, 2, 4}, {0}), 11: ({1, 2}, {1}), 12: ({3, 4}, {2}), 13: (set(), {3})},
+    ),
     Case(
         "A3",
         experiments.state_map(),
@@ -180,7 +184,9 @@ CASES = [
         {5: {8}, 6: {5, 6, 7}},
     ),
     Case("A14", _spaced(_learn(0, 0, 1), _cue(2), _ask(7)), {1: ({2}, set()), 2: (set(), {7})}),
-    Case("A15", _spaced(_learn(0, 0, 1), _learn(1, 2, 3), _ask(3), _cue(1)), {2: ({1}, {3}), 3: ({1}, {2, 3})}),
+    Case(
+        "A15", _spaced(_learn(0, 0, 1), _learn(1, 2, 3), _ask(3), _cue(1)), {2: ({1}, {3}), 3: ({1}, {2, 3})}
+    ),
     Case(
         "A16",
         _spaced(*A7, *[_cue(0)] * 10, *[_ask(0)] * 10, *EVERYTHING),
@@ -217,7 +223,9 @@ D4 = [
 so the spikes are given directly: (kind, time, cue, content)."""
 
 A19_LEARNED = _spaced(_learn(0, 0, 1), _cue(0), _ask(0), _ask(1), _cue(0))
-A19_FORGOTTEN = _spaced(_learn(0, 0, 1), _cue(0), _ask(0), _ask(1), _cue(0), _learn(0, 2, 3), _cue(0), _ask(2), _ask(3))
+A19_FORGOTTEN = _spaced(
+    _learn(0, 0, 1), _cue(0), _ask(0), _ask(1), _cue(0), _learn(0, 2, 3), _cue(0), _ask(2), _ask(3)
+)
 
 
 def a18(seed: int) -> Experiment:

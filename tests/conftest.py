@@ -32,7 +32,9 @@ TARGETS = {
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--target", action="append", choices=sorted(TARGETS), help="run target tests on this alone")
+    parser.addoption(
+        "--target", action="append", choices=sorted(TARGETS), help="run target tests on this alone"
+    )
 
 
 def chosen_targets(config: pytest.Config) -> list[str]:

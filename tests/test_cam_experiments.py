@@ -48,7 +48,9 @@ def test_published_figures(chosen: Experiment, duration: int, count: int, intern
     assert summary(decode(chosen, spikes))["overall"] == {"correct": count, "total": count}
     assert (
         sum(
-            len(times) for name, (times, _) in spikes.items() if not name.startswith("IN_") and "OUT" not in name
+            len(times)
+            for name, (times, _) in spikes.items()
+            if not name.startswith("IN_") and "OUT" not in name
         )
         == internal
     )

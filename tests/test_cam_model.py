@@ -61,7 +61,9 @@ def test_lateral_inhibition_spares_its_own_index_and_grows_with_the_content() ->
 
 
 def test_learned_weights_are_loaded_and_the_rest_start_at_zero() -> None:
-    memory = make(3, 4, learned={"forward": [(1, 2, 4.5, 1.0)], "backward": [(3, 0, 6.0, 1.0), (0, 2, 1.0, 1.0)]})
+    memory = make(
+        3, 4, learned={"forward": [(1, 2, 4.5, 1.0)], "backward": [(3, 0, 6.0, 1.0), (0, 2, 1.0, 1.0)]}
+    )
     forward = np.zeros((3, 4))
     forward[1, 2] = 4.5
     backward = np.zeros((4, 3))

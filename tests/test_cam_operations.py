@@ -107,7 +107,10 @@ BAD_FILES = {
     "cue a fraction": (HEADER + "0,learn,1.5,1\n", "line 2, column 'cue': '1.5' is not a whole number"),
     "cue too large": (HEADER + "0,learn,5,1\n", "line 2, column 'cue': cue 5 is outside 0 to 4"),
     "cue negative": (HEADER + "0,learn,-1,1\n", "line 2, column 'cue': cue -1 is outside 0 to 4"),
-    "element too large": (HEADER + "0,learn,0,1 10\n", "column 'content': content element 10 is outside 0 to 9"),
+    "element too large": (
+        HEADER + "0,learn,0,1 10\n",
+        "column 'content': content element 10 is outside 0 to 9",
+    ),
     "element negative": (HEADER + "0,recall,,-1\n", "column 'content': content element -1 is outside"),
     "element a word": (HEADER + "0,learn,0,1;2\n", "column 'content': '1;2' is not a whole number"),
     "elements twice": (HEADER + "0,learn,0,1 2 1\n", "column 'content': element 1 is listed 2 times"),
@@ -125,8 +128,14 @@ BAD_FILES = {
     "two signs": (HEADER + "+-1,recall,0,\n", "column 'time_ms': '\\+-1' is not a whole number"),
     "unsorted": (HEADER + "20,recall,0,\n0,recall,0,\n", "line 3, column 'time_ms': 0 ms comes after 20 ms"),
     "at once": (HEADER + "0,recall,0,\n0,recall,0,\n", "line 3, column 'time_ms': .*starts 0 ms after"),
-    "too close to a learn": (HEADER + "0,learn,0,1\n6,recall,0,\n", "line 3.*6 ms after the learn(.|\n)*7 ms"),
-    "too close to a recall": (HEADER + "0,recall,0,\n5,recall,0,\n", "line 3.*5 ms after the recall(.|\n)*6 ms"),
+    "too close to a learn": (
+        HEADER + "0,learn,0,1\n6,recall,0,\n",
+        "line 3.*6 ms after the learn(.|\n)*7 ms",
+    ),
+    "too close to a recall": (
+        HEADER + "0,recall,0,\n5,recall,0,\n",
+        "line 3.*5 ms after the recall(.|\n)*6 ms",
+    ),
     "open quote": (HEADER + '0,learn,0,"1 2\n', "line 2: this is not CSV"),
 }
 
@@ -193,7 +202,9 @@ def sequences(draw: st.DrawFn) -> list[Operation]:
 
 @settings(max_examples=60, deadline=None)
 @given(operations=sequences())
-def test_a_written_file_reads_back(operations: list[Operation], tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_written_file_reads_back(
+    operations: list[Operation], tmp_path_factory: pytest.TempPathFactory
+) -> None:
     path = tmp_path_factory.mktemp("ops") / "ops.csv"
     write_operations(path, operations)
     assert read_operations(path, 5, 10) == operations

@@ -17,7 +17,9 @@ RASTERS = Path(__file__).parent / "data" / "cam"
 
 def rows_of(name: str) -> list[tuple[int, str, int]]:
     lines = (RASTERS / f"{name}_raster.csv").read_text().splitlines()[1:]
-    return [(int(t), population, int(neuron)) for t, population, neuron in (line.split(",") for line in lines)]
+    return [
+        (int(t), population, int(neuron)) for t, population, neuron in (line.split(",") for line in lines)
+    ]
 
 
 @pytest.mark.parametrize("name", ["functional", "stress"])
@@ -34,7 +36,9 @@ def check(case: Case, spikes) -> None:
     """Hold the answers of one run against a case."""
     judged = decode(case.experiment, spikes)
     for number, (cues, contents) in case.answers.items():
-        assert (judged[number].answer.cues, judged[number].answer.contents) == (cues, contents), judged[number]
+        assert (judged[number].answer.cues, judged[number].answer.contents) == (cues, contents), judged[
+            number
+        ]
     for number, ghosts in case.ghosts.items():
         assert judged[number].ghosts == ghosts
     if case.faultless:

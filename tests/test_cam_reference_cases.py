@@ -12,7 +12,9 @@ from neurodeploy.cam.experiments import Experiment, functional
 from neurodeploy.cam.operations import Operation
 
 
-@pytest.mark.parametrize("seed", [pytest.param(n, marks=[pytest.mark.slow] if n > 3 else []) for n in range(40)])
+@pytest.mark.parametrize(
+    "seed", [pytest.param(n, marks=[pytest.mark.slow] if n > 3 else []) for n in range(40)]
+)
 def test_a18_random_sequences_with_relearning(seed: int) -> None:
     experiment = a18(seed)
     judged = decode(experiment, simulate(experiment).spikes)

@@ -309,8 +309,10 @@ _CONNECTORS: dict[str, Callable[[Any, int], Any]] = {
 }
 """Connectors by the size of the source.
 
-PyNN 0.13's ``OneToOneConnector`` fails on populations of one cell, where it means all-to-all anyway.  The explicit mask matters: PyNN's ``allow_self_connections`` speaks of recurrent projections only, and the
-published rasters show that S1cue→S2cue leaves its own index out too (a learned cue never silences itself)."""
+PyNN 0.13's ``OneToOneConnector`` fails on populations of one cell, where it means all-to-all anyway.  The explicit
+mask matters: PyNN's ``allow_self_connections`` speaks of recurrent projections only, and the published rasters
+show that S1cue→S2cue leaves its own index out too (a learned cue never silences itself).
+"""
 
 
 def _plastic_synapse(sim: Any, edge: ProjectionRow, dendritic_delay_fraction: float) -> Any:

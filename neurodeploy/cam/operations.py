@@ -12,6 +12,7 @@ import io
 import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from os import PathLike
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -243,10 +244,7 @@ def spacing_warnings(operations: Sequence[Operation]) -> list[str]:
     safe = SAFE_SPACING_MS[case]
 
     warnings = []
-    gaps = [
-        (after.time_ms - before.time_ms, after.time_ms)
-        for before, after in zip(operations, operations[1:], strict=False)
-    ]
+    gaps = [(after.time_ms - before.time_ms, after.time_ms) for before, after in pairwise(operations)]
     close = [gap for gap in gaps if gap[0] < safe]
     if close:
         shortest, when = min(close)

@@ -59,7 +59,12 @@ def raster(
     words, band = (1.7 if written else 0.1), 4.6  # inches above a row, and of the row itself
     height = 0.6 + rows * (words + band + 0.35) + 0.3
     figure = Figure(figsize=(WIDTH, height))
-    margins = {"left": 1.1 / WIDTH, "right": 0.995, "top": 1 - (0.6 + words) / height, "bottom": 0.55 / height}
+    margins = {
+        "left": 1.1 / WIDTH,
+        "right": 0.995,
+        "top": 1 - (0.6 + words) / height,
+        "bottom": 0.55 / height,
+    }
     spaces = {**margins, "hspace": (words + 0.35) / band}
     for row, axes in enumerate(figure.subplots(rows, 1, squeeze=False, gridspec_kw=spaces)[:, 0]):
         begin, end = row * row_ms, (row + 1) * row_ms

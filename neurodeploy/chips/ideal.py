@@ -96,18 +96,18 @@ CONDUCTANCE_EXPONENTIAL = CellUpdate(
     state=("v", "gsyn_exc", "gsyn_inh"),
     coefficients=(
         *("decay_exc", "decay_inh", "half_decay_exc", "half_decay_inh", "time_step"),
-        *("tau_m", "cm", "v_rest", "e_rev_E", "e_rev_I", "i_offset", "v_thresh", "v_reset"),
+        *("tau_m", "capacity", "v_rest", "e_rev_E", "e_rev_I", "i_offset", "v_thresh", "v_reset"),
     ),
     update="""
 gsyn_exc = gsyn_exc*decay_exc + arriving_exc
 gsyn_inh = gsyn_inh*decay_inh + arriving_inh
-drive = v_rest/tau_m + (i_offset + injected)/cm
-leak_start = 1/tau_m + (gsyn_exc + gsyn_inh)/cm
-push_start = drive + (gsyn_exc*e_rev_E + gsyn_inh*e_rev_I)/cm
-leak_half = 1/tau_m + (gsyn_exc*half_decay_exc + gsyn_inh*half_decay_inh)/cm
-push_half = drive + (gsyn_exc*half_decay_exc*e_rev_E + gsyn_inh*half_decay_inh*e_rev_I)/cm
-leak_end = 1/tau_m + (gsyn_exc*decay_exc + gsyn_inh*decay_inh)/cm
-push_end = drive + (gsyn_exc*decay_exc*e_rev_E + gsyn_inh*decay_inh*e_rev_I)/cm
+drive = v_rest/tau_m + (i_offset + injected)/capacity
+leak_start = 1/tau_m + (gsyn_exc + gsyn_inh)/capacity
+push_start = drive + (gsyn_exc*e_rev_E + gsyn_inh*e_rev_I)/capacity
+leak_half = 1/tau_m + (gsyn_exc*half_decay_exc + gsyn_inh*half_decay_inh)/capacity
+push_half = drive + (gsyn_exc*half_decay_exc*e_rev_E + gsyn_inh*half_decay_inh*e_rev_I)/capacity
+leak_end = 1/tau_m + (gsyn_exc*decay_exc + gsyn_inh*decay_inh)/capacity
+push_end = drive + (gsyn_exc*decay_exc*e_rev_E + gsyn_inh*decay_inh*e_rev_I)/capacity
 slope_1 = push_start - leak_start*v
 slope_2 = push_half - leak_half*(v + slope_1*time_step/2)
 slope_3 = push_half - leak_half*(v + slope_2*time_step/2)
@@ -123,8 +123,9 @@ v_next = v + (slope_1 + 2*slope_2 + 2*slope_3 + slope_4)*time_step/6
 
 def conductance_exponential(p: Parameters, dt: float) -> Parameters:
     r"""Runge-Kutta for :math:`\dot v = (v_{rest}-v)/\tau_m + (g_e(e_e-v)+g_i(e_i-v)+I)/c_m`; g decays exactly."""
-    same = ("tau_m", "cm", "v_rest", "e_rev_E", "e_rev_I", "i_offset", "v_thresh", "v_reset")
+    same = ("tau_m", "v_rest", "e_rev_E", "e_rev_I", "i_offset", "v_thresh", "v_reset")
     return {name: p[name] for name in same} | {
+        "capacity": p["cm"],
         "decay_exc": np.exp(-dt / p["tau_syn_E"]),
         "decay_inh": np.exp(-dt / p["tau_syn_I"]),
         "half_decay_exc": np.exp(-0.5 * dt / p["tau_syn_E"]),
