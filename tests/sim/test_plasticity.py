@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from drive import cells, opened, record, source, synapses
 
@@ -80,7 +80,7 @@ def learned(target, pre, post, rule, start, delay, rules, receptor="excitatory",
         session.end()
 
 
-trains = st.lists(st.integers(1, STEPS - 2), max_size=10, unique=True).map(sorted)
+trains = st.lists(st.integers(1, STEPS - 12), max_size=10, unique=True).map(sorted)
 amplitudes = st.floats(0.0, 2.0)
 
 
@@ -89,7 +89,7 @@ amplitudes = st.floats(0.0, 2.0)
 def test_any_trains_any_parameters(target, rules: str, from_cell: bool) -> None:
     examples = 40 if target.name == "cpp" else 2
 
-    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples, deadline=None, phases=(Phase.generate,), suppress_health_check=list(HealthCheck))
     @given(
         pre=trains,
         post=trains,
