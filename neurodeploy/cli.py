@@ -148,6 +148,10 @@ def show(result: Any, as_json: bool) -> None:
     Console().print(*result.render(), sep="\n")
 
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
+
 class Progress:
     """A progress bar on standard error, shown only to people."""
 
@@ -185,6 +189,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         code = app(standalone_mode=False)
+        if code == INTERRUPTED:  # typer turns Ctrl-C into an exit code by itself
+            fail("Interrupted. Nothing was kept.", INTERRUPTED)
         sys.exit(code if isinstance(code, int) else 0)
     except NeurodeployError as error:
         if debug:
@@ -196,7 +202,7 @@ def main() -> None:
             sys.exit(2)
         fail(error.format_message(), 2)
     except (KeyboardInterrupt, typer.Abort):
-        fail("Interrupted. Nothing was kept.", 130)
+        fail("Interrupted. Nothing was kept.", INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

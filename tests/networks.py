@@ -119,7 +119,9 @@ class Model:
         size = self._network.populations[population].size
         neurons = np.arange(size) if neurons is None else neurons
         self._network.injections.append(
-            Injection(population, np.asarray(neurons, np.int32), np.array(times, float), np.array(amplitudes, float))
+            Injection(
+                population, np.asarray(neurons, np.int32), np.array(times, float), np.array(amplitudes, float)
+            )
         )
 
     def record(self, population: int, *variables: str, neurons=None, interval: float | None = None) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from drive import cells, opened, record, source, synapses
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from drive import cells, opened, record, source, synapses
 
 from neurodeploy.models.network import Injection, Network, Plasticity
 
@@ -48,7 +48,7 @@ def pulses(population: int, neuron: int, times: list[int], rules: str) -> Inject
     """A current that makes the neuron fire at each of `times` (in ideal time, in the step before)."""
     early = 1 if rules == "ideal" else 0
     on = [float(t - early) for t in times]
-    edges = sorted({t: 1e6 for t in on} | {t + 1: 0.0 for t in on if t + 1 not in on} | {}, key=float)
+    edges = sorted(dict.fromkeys(on, 1000000.0) | {t + 1: 0.0 for t in on if t + 1 not in on} | {}, key=float)
     return Injection(
         population,
         np.array([neuron]),
@@ -89,7 +89,12 @@ amplitudes = st.floats(0.0, 2.0)
 def test_any_trains_any_parameters(target, rules: str, from_cell: bool) -> None:
     examples = 40 if target.name == "cpp" else 2
 
-    @settings(max_examples=examples, deadline=None, phases=(Phase.generate,), suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        phases=(Phase.generate,),
+        suppress_health_check=list(HealthCheck),
+    )
     @given(
         pre=trains,
         post=trains,

@@ -118,15 +118,15 @@ def place(network: Network) -> tuple[list[Placement], dict[str, int]]:
 def coefficients(population: Population, rules: TickRules, time_step: float) -> Parameters:
     """Coefficients and refractory steps of one population, checked to be finite."""
     cell = rules.cell(population.cell, population.label)
-    values = cell.coefficients(population.parameters, time_step)
-    if cell.update.refractory:
-        values["refractory_steps"] = rules.refractory_steps(population.parameters["tau_refrac"], time_step)
     for name, value in population.parameters.items():
         if not np.all(np.isfinite(value)):
             raise RequestError(
                 f"Population '{population.label}': parameter {name} is {_first_bad(value)}",
                 fix=f"give {name} a finite value",
             )
+    values = cell.coefficients(population.parameters, time_step)
+    if cell.update.refractory:
+        values["refractory_steps"] = rules.refractory_steps(population.parameters["tau_refrac"], time_step)
     return values
 
 

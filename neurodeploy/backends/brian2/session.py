@@ -253,11 +253,15 @@ class Brian2Session(Session):
 
     # ------------------------------------------------------------------------------ files
 
-    def _ask(self, instruction: str, progress=None) -> None:
+    def _running(self) -> Engine:
         if self._engine is None:
             raise RunError("This simulation has ended", fix="call setup() or reset() and run again")
+        return self._engine
+
+    def _ask(self, instruction: str, progress=None) -> None:
+        engine = self._running()
         try:
-            self._engine.ask(instruction, progress)
+            engine.ask(instruction, progress)
         except BaseException:
             self.end()
             raise
@@ -290,6 +294,7 @@ class Brian2Session(Session):
     # ---------------------------------------------------------------------------- running
 
     def run(self, steps: int) -> None:
+        self._running()
         started = time.perf_counter()
         end = self.step + steps
         self._load_sources(self.step, end)

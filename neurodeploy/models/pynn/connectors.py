@@ -23,20 +23,20 @@ from neurodeploy.models.pynn.projections import BLOCK, evaluate
 
 __all__ = [
     "AllToAllConnector",
-    "OneToOneConnector",
-    "FixedProbabilityConnector",
-    "DistanceDependentProbabilityConnector",
-    "IndexBasedProbabilityConnector",
-    "DisplacementDependentProbabilityConnector",
-    "FromListConnector",
-    "FromFileConnector",
-    "FixedNumberPreConnector",
-    "FixedNumberPostConnector",
-    "FixedTotalNumberConnector",
-    "SmallWorldConnector",
-    "CloneConnector",
     "ArrayConnector",
     "CSAConnector",
+    "CloneConnector",
+    "DisplacementDependentProbabilityConnector",
+    "DistanceDependentProbabilityConnector",
+    "FixedNumberPostConnector",
+    "FixedNumberPreConnector",
+    "FixedProbabilityConnector",
+    "FixedTotalNumberConnector",
+    "FromFileConnector",
+    "FromListConnector",
+    "IndexBasedProbabilityConnector",
+    "OneToOneConnector",
+    "SmallWorldConnector",
 ]
 
 Mask = np.ndarray
