@@ -176,9 +176,8 @@ def main() -> None:
         for which, answer in answers.items():
             runs[which].append(answer["run"])
     ours_s, hand_s = statistics.median(runs["ours"]), statistics.median(runs["handwritten"])
-    print(
-        f"m = n = {options.size}, {options.operations} operations, {options.operations * 20} steps, spikes equal, medians of {options.runs}:"
-    )
+    asked = f"{options.operations} operations, {options.operations * 20} steps"
+    print(f"m = n = {options.size}, {asked}, spikes equal, medians of {options.runs}:")
     print(
         f"  hand-written {hand_s:.3f} s, ours {ours_s:.3f} s, ratio {ours_s / hand_s:.3f} (target: at most 1.1)"
     )

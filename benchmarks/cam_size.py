@@ -1,7 +1,7 @@
 """The memory at growing size: time and memory against synapses, and the slope.
 
-Each size runs the same number of random operations (learned once each, then recalled) in a process of its own; the program is compiled
-before and its time is apart.  Memory is the largest resident size of the front end and of the engine.
+Each size runs the same number of random operations (learned once each, then recalled) in a process of its own;
+the program is compiled before and its time is apart.  Memory is the largest resident size of the front end and of the engine.
 
     python benchmarks/cam_size.py [--sizes 16 64 256 1000]
 """

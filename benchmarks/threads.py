@@ -14,8 +14,15 @@ from neurodeploy.backends.registry import load
 from neurodeploy.models.network import Network, Population, Recorded
 
 CELL = {
-    "tau_m": 20.0, "cm": 1.0, "tau_syn_E": 5.0, "tau_syn_I": 10.0, "tau_refrac": 5.0,
-    "v_rest": -49.0, "v_reset": -60.0, "v_thresh": -50.0, "i_offset": 0.0,
+    "tau_m": 20.0,
+    "cm": 1.0,
+    "tau_syn_E": 5.0,
+    "tau_syn_I": 10.0,
+    "tau_refrac": 5.0,
+    "v_rest": -49.0,
+    "v_reset": -60.0,
+    "v_thresh": -50.0,
+    "i_offset": 0.0,
 }
 UPDATES = 200_000_000
 

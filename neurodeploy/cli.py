@@ -22,7 +22,7 @@ from neurodeploy.version import VERSION
 try:  # typer carries its own click from 0.26 on
     from typer import TyperException
 except ImportError:
-    from click import ClickException as TyperException
+    from click import ClickException as TyperException  # type: ignore[assignment,no-redef]
 
 app = typer.Typer(
     name="neurodeploy",
@@ -198,7 +198,7 @@ def main() -> None:
         fail(str(error), error.exit_code)
     except TyperException as error:
         if type(error).__name__ == "NoArgsIsHelpError":
-            error.show()
+            error.show()  # type: ignore[attr-defined]
             sys.exit(2)
         fail(error.format_message(), 2)
     except (KeyboardInterrupt, typer.Abort):

@@ -11,8 +11,13 @@ from neurodeploy.backends.registry import load
 from neurodeploy.models.network import Injection, Network, Plasticity, Population, Projection, Recorded
 
 LIF = {
-    "v_rest": -65.0, "v_reset": -68.0, "v_thresh": -52.0, "tau_m": 12.0, "cm": 0.8,
-    "i_offset": 0.3, "tau_refrac": 1.3,
+    "v_rest": -65.0,
+    "v_reset": -68.0,
+    "v_thresh": -52.0,
+    "tau_m": 12.0,
+    "cm": 0.8,
+    "i_offset": 0.3,
+    "tau_refrac": 1.3,
 }
 EXPONENTIAL = {**LIF, "tau_syn_E": 2.5, "tau_syn_I": 6.0}
 PARAMETERS = {

@@ -86,8 +86,8 @@ def simulate(
     experiment: Experiment, options: Options, backend: str = "brian2", seed: int = 0, **build_options: Any
 ) -> Outcome:
     """Run `experiment` on `backend` and judge every answer.  `build_options` go to :func:`build`."""
-    from neurodeploy import pynn as sim
     from neurodeploy.backends import registry
+    from neurodeploy.models import pynn as sim
 
     target = registry.load(backend)
     started = time.perf_counter()
@@ -133,7 +133,7 @@ def choose_experiment(
         size = (DEFAULT_CUES if cues is None else cues, DEFAULT_CONTENTS if contents is None else contents)
         return experiments.from_operations(read_operations(operations, *size), *size, name=operations.name)
     if name == "random":
-        chosen = {"cues": cues, "contents": contents, "spacing": spacing, "operations": count}
+        chosen: dict[str, Any] = {"cues": cues, "contents": contents, "spacing": spacing, "operations": count}
         return experiments.random(seed, **{key: value for key, value in chosen.items() if value is not None})
     experiment = experiments.experiment(name)
     _refuse(

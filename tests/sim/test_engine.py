@@ -295,7 +295,8 @@ def test_sizes_are_not_in_the_program(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from neurodeploy.backends.brian2.generate import generate;"
         "from neurodeploy.backends.brian2.structure import Structure;"
-        "s = Structure('ideal', ('IF_cond_exp', 'IF_curr_exp'), True, (('sources', 'IF_cond_exp'),), (('IF_cond_exp', 'IF_curr_exp'),));"
+        "a, b = 'IF_cond_exp', 'IF_curr_exp';"
+        "s = Structure('ideal', (a, b), True, (('sources', a),), ((a, b),));"
         "generate(s, Path(sys.argv[1]), 'key', tuple(int(n) for n in sys.argv[2:]))"
     )
     texts = []

@@ -108,7 +108,8 @@ def place(network: Network) -> tuple[list[Placement], dict[str, int]]:
         placements.append(Placement(group, start, sizes[group]))
         if sizes[group] > LARGEST_INDEX // 4:
             raise RequestError(
-                f"Population '{population.label}': {sizes[group]:,} neurons of one kind, at most {LARGEST_INDEX // 4:,} are possible",
+                f"Population '{population.label}': {sizes[group]:,} neurons of one kind,"
+                f" at most {LARGEST_INDEX // 4:,} are possible",
                 why="the generated program counts with 32 bits",
                 fix="make the population smaller",
             )
@@ -238,7 +239,8 @@ def split_delay(
     if rules.pair_rule.delay_is_dendritic:
         if fraction != 1.0:
             raise UnsupportedError(
-                f"Projection '{projection.label}': dendritic_delay_fraction {fraction:g} does not exist under the '{rules.name}' rules",
+                f"Projection '{projection.label}': dendritic_delay_fraction {fraction:g} does not exist"
+                f" under the '{rules.name}' rules",
                 why="the whole delay lies behind the synapse there",
                 fix="use dendritic_delay_fraction=1.0, or the 'ideal' rules",
             )

@@ -2,7 +2,8 @@
 
 Brian2's clock counts steps (its dt is 1 s), all quantities are plain numbers in PyNN's units, and synaptic input
 travels through ring buffers: ``send`` puts a weight into the slot of the step in which it arrives, and the engine
-copies the present slot to ``arriving_exc`` and ``arriving_inh`` before the update.  Plastic synapses use Brian2's queues for the axonal and dendritic parts of the delay.
+copies the present slot to ``arriving_exc`` and ``arriving_inh`` before the update.
+Plastic synapses use Brian2's queues for the axonal and dendritic parts of the delay.
 """
 
 from __future__ import annotations

@@ -103,7 +103,7 @@ class _Mapped(_Checked):
     ) -> None:
         # PyNN copies the synapse parameters, with the states of their random generators, before it draws.
         space = self._parameters_from_synapse_type(projection, distance_map)  # type: ignore[attr-defined]
-        n_pre, n_post = projection.shape
+        n_pre, _ = projection.shape
         everyone = np.arange(n_pre)
         sources: list[np.ndarray] = []
         for mask in connection_map_generator():
@@ -133,7 +133,7 @@ class _Mapped(_Checked):
             flat = np.flatnonzero(mask)
             column = flat // n_pre
             parts.append(((flat - column * n_pre).astype(np.int32), (column + first).astype(np.int32)))
-        pre, post = (np.concatenate(each) for each in zip(*parts))
+        pre, post = (np.concatenate(each) for each in zip(*parts, strict=True))
         self._finish(projection, pre, post, space)
 
     def _excluded(self, projection: Any) -> tuple[np.ndarray, np.ndarray] | None:
@@ -273,7 +273,7 @@ class FromListConnector(_Checked, pynn.FromListConnector):
             return evaluate(projection._handle_distance_expressions(space)[name], pre, post)
         result = np.empty(len(pre))
         starts = np.flatnonzero(np.diff(post, prepend=-1))
-        for begin, end in zip(starts, [*starts[1:], len(post)]):
+        for begin, end in zip(starts, [*starts[1:], len(post)], strict=True):
             column = deepcopy(lazy)
             column.shape = (end - begin,)
             result[begin:end] = column.evaluate()
@@ -307,8 +307,8 @@ class FromFileConnector(FromListConnector, pynn.FromFileConnector):
 
     def connect(self, projection: Any) -> None:
         if self.distributed:
-            self.file.close()
-            self.file = type(self.file)(f"{self.file.name}.0", mode="r")
+            self.file.close()  # type: ignore[has-type]
+            self.file = type(self.file)(f"{self.file.name}.0", mode="r")  # type: ignore[has-type]
         columns = self.file.get_metadata().get("columns", ("weight", "delay"))
         self.column_names = [name for name in columns if name not in ("i", "j")]
         self.conn_list = np.atleast_2d(self.file.read())

@@ -93,7 +93,7 @@ def evaluate(lazy: LazyArray, pre: np.ndarray, post: np.ndarray) -> Any:
     result = np.empty(len(pre))
     if by_column:
         starts = np.flatnonzero(np.diff(post, prepend=-1))
-        for begin, end in zip(starts, [*starts[1:], len(post)]):
+        for begin, end in zip(starts, [*starts[1:], len(post)], strict=True):
             result[begin:end] = lazy[pre[begin:end], int(post[begin])]
     else:
         for begin in range(0, len(pre), SYNAPSE_BLOCK):
@@ -268,7 +268,7 @@ class Projection(common.Projection):
         def whole(name: str) -> np.ndarray:
             parts = [
                 np.broadcast_to(np.asarray(chunk[2][name], dtype=float), (size,))
-                for chunk, size in zip(chunks, sizes)
+                for chunk, size in zip(chunks, sizes, strict=False)
             ]
             return np.array(parts[0]) if len(parts) == 1 else np.concatenate(parts or [np.zeros(0)])
 
@@ -450,7 +450,7 @@ class Projection(common.Projection):
         return matrices[0] if single else matrices
 
     def _get_attributes_as_list(self, names: list[str]) -> list[tuple[Any, ...]]:
-        return list(zip(*(self._values_of(name).tolist() for name in names)))
+        return list(zip(*(self._values_of(name).tolist() for name in names), strict=False))
 
     def _get_attributes_as_arrays(self, names: list[str], multiple_synapses: str = "sum") -> list[np.ndarray]:
         pairs = self.pre_index, self.post_index

@@ -258,7 +258,7 @@ class Recorder(recording.Recorder):
                     source_index=int(neuron),
                     **span,
                 )
-                for neuron, begin, end in zip(neurons, bounds, ends)
+                for neuron, begin, end in zip(neurons, bounds, ends, strict=False)
             ]
         )
 
@@ -345,7 +345,7 @@ class Recorder(recording.Recorder):
     def reset(self) -> None:
         """``record(None)``: record nothing more."""
         self._reset()
-        self.recorded = defaultdict(set)
+        self.recorded: dict[Any, set[Any]] = defaultdict(set)
 
 
 class WeightRecorder:

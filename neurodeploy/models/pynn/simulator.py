@@ -71,8 +71,8 @@ class Frozen(Session):
             fix="call setup() and build the model again, or change it before end()",
         )
 
-    run = state = set_parameters = set_state = set_spike_times = _refuse
-    set_weights = set_delays = set_injections = _refuse
+    run = state = set_parameters = set_state = set_spike_times = _refuse  # type: ignore[assignment]
+    set_weights = set_delays = set_injections = _refuse  # type: ignore[assignment]
 
 
 class State(common.control.BaseState):
@@ -103,8 +103,8 @@ class State(common.control.BaseState):
     def clear(self) -> None:
         """Forget the whole model and end what runs."""
         self.close()
-        self.recorders = set()
-        self.write_on_end = []
+        self.recorders: set[Any] = set()
+        self.write_on_end: list[Any] = []
         self.next_id = FIRST_ID
         self.populations: list[Any] = []
         self.projections: list[Any] = []

@@ -47,7 +47,7 @@ class Homogeneous:
         known = list(self.default_parameters)  # type: ignore[attr-defined]
         if len(positional) > len(known):
             raise ParameterValueError(f"{model} takes {len(known)} parameters, not {len(positional)}")
-        parameters = {**dict(zip(known, positional)), **parameters}
+        parameters = {**dict(zip(known, positional, strict=False)), **parameters}
         check_names(parameters, known, model)
         for name, value in parameters.items():
             if not isinstance(value, (int, float, np.number)) or isinstance(value, bool):
