@@ -34,9 +34,6 @@ def measure(size: int) -> dict[str, float]:
     outcome = simulate(experiment, Options("spinnaker"))
     wall = outcome.report.wall
     total = time.perf_counter() - started - wall["compile"]
-    kib = {
-        who: resource.getrusage(getattr(resource, f"RUSAGE_{who}")).ru_maxrss for who in ("SELF", "CHILDREN")
-    }
     overall = summary(outcome.judged)["overall"]
     return {
         "synapses": outcome.network.synapse_count,
@@ -44,8 +41,8 @@ def measure(size: int) -> dict[str, float]:
         "build": wall["build"],
         "run": wall["run"],
         "total": total,
-        "front_end_mb": kib["SELF"] / 1024,
-        "engine_mb": kib["CHILDREN"] / 1024,
+        "front_end_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "engine_mb": outcome.report.facts["engine_memory_mb"],
         "correct": overall["correct"],
         "asked": overall["total"],
     }

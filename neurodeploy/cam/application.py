@@ -255,6 +255,7 @@ def metrics(outcome: Outcome, backend: str) -> dict[str, Any]:
         "synapses": outcome.network.synapse_count,
         "model_time_ms": outcome.experiment.duration_ms,
         "wall_seconds": {part: outcome.report.wall[part] for part in ("build", "compile", "run")},
+        "engine_memory_mb": facts["engine_memory_mb"],
         "compiled": facts["compiled"],
         "changes": outcome.report.changes,
         "warnings": spacing_warnings(outcome.experiment.operations),

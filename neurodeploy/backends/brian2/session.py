@@ -114,6 +114,13 @@ class Engine:
             fix="run it again; where memory was short, make the model smaller or record less",
         )
 
+    def peak_memory(self) -> float | None:
+        """Largest resident size so far, MB; None where the system does not tell."""
+        with contextlib.suppress(OSError, StopIteration):
+            lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+            return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
+        return None
+
     def end(self) -> None:
         if self.process.poll() is None:
             self.process.kill()
@@ -478,6 +485,7 @@ class Brian2Session(Session):
 
     def end(self) -> None:
         if self._engine is not None:
+            self.report.facts["engine_memory_mb"] = self._engine.peak_memory()
             self._engine.end()
             self._engine = None
         shutil.rmtree(self.folder, ignore_errors=True)
