@@ -34,8 +34,6 @@ class Options:
         Which of the backend's engines (Brian2: ``"cpp"``, compiled, or ``"runtime"``, slower, needs no compiler).
     threads : int
         Threads of the engine; 0 lets the backend choose.
-    allow_rounding : bool
-        Whether spike times and delays off the time grid may be rounded to it (they are counted either way).
     progress : Progress or None
     """
 

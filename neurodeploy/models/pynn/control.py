@@ -25,7 +25,6 @@ EXTRA = (
     "threads",
     "seed",
     "progress",
-    "allow_rounding",
 )
 
 
@@ -52,8 +51,6 @@ def setup(timestep: float = 0.1, min_delay: Any = "auto", **extra: Any) -> int:
         Seeds what is drawn while the model runs (Poisson sources); 0 by default.
     progress : callable, optional
         Called as ``progress(stage, done, total)``.
-    allow_rounding : bool, optional
-        Whether spike times and delays off the time grid may be rounded to it.
 
     Returns
     -------
@@ -93,7 +90,7 @@ def setup(timestep: float = 0.1, min_delay: Any = "auto", **extra: Any) -> int:
         raise RequestError(f"setup(): progress is {progress!r}; it must be a function (stage, done, total)")
     backend = _backend(extra.get("backend", "brian2"))
     options = Options(threads=threads, progress=progress)
-    for name in ("rules", "engine", "allow_rounding"):
+    for name in ("rules", "engine"):
         if name in extra:
             setattr(options, name, extra[name])
 
