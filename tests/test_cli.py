@@ -241,3 +241,18 @@ def test_a_killed_simulation_is_told(tmp_path: Path) -> None:
     assert process.returncode == 1
     assert "SIGKILL" in errors and "Traceback" not in errors
     assert not (tmp_path / "out").exists()
+
+
+def test_nothing_is_written_outside_the_run_and_the_cache(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    places = {"HOME": str(tmp_path / "home"), "NEURODEPLOY_CACHE": str(tmp_path / "cache")}
+    for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR"):
+        places[name] = ""
+    environment = {key: value for key, value in (os.environ | places).items() if value}
+    command = [*COMMAND, "run", "cam", "--out", str(tmp_path / "out")]
+    answer = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=environment, cwd=tmp_path
+    )
+    assert answer.returncode == 0, answer.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "home", "out"]
+    assert list((tmp_path / "home").rglob("*")) == []
