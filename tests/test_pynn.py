@@ -202,3 +202,30 @@ def test_cells_that_do_not_run_here_say_so(sim, name: str) -> None:
 def test_unknown_backend_suggests_the_known_one(sim) -> None:
     with pytest.raises(RequestError, match="Did you mean 'brian2'"):
         sim.setup(timestep=1.0, backend="brain2")
+
+
+def test_clone_small_world_files_views_and_assemblies(sim, tmp_path) -> None:
+    cells = sim.Population(20, sim.IF_curr_exp())
+    synapse = sim.StaticSynapse(weight=0.1)
+    random = sim.Projection(cells, cells, sim.FixedProbabilityConnector(0.2), synapse)
+    pairs = [row[:2] for row in random.get("weight", format="list")]
+    clone = sim.Projection(cells, cells, sim.CloneConnector(random), synapse)
+    assert [row[:2] for row in clone.get("weight", format="list")] == pairs
+    random.save("all", str(tmp_path / "synapses.txt"))
+    read = sim.Projection(cells, cells, sim.FromFileConnector(str(tmp_path / "synapses.txt")), synapse)
+    assert sorted(row[:2] for row in read.get("weight", format="list")) == sorted(pairs)
+    assert sim.Projection(cells, cells, sim.SmallWorldConnector(3, 0.1), synapse).size() > 0
+    some = sim.Projection(cells[3:8], cells[0:2] + cells[10:12], sim.AllToAllConnector(), synapse)
+    assert some.size() == 5 * 4
+    assert some.get("weight", format="array").shape == (5, 4)
+
+
+def test_a_current_into_a_view_moves_its_cells_alone(sim) -> None:
+    cells = sim.Population(6, sim.IF_curr_exp())
+    cells.record("spikes")
+    cells[2:4].record("v")
+    cells[2:4].inject(sim.DCSource(amplitude=2.0, start=5.0, stop=30.0))
+    sim.run(50.0)
+    segment = cells.get_data().segments[0]
+    assert [len(train) > 0 for train in segment.spiketrains] == [False, False, True, True, False, False]
+    assert segment.analogsignals[0].shape == (50, 2)
