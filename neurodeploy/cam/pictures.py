@@ -10,11 +10,8 @@ import numpy as np
 
 from neurodeploy.cam.decoding import Judged
 from neurodeploy.cam.experiments import Experiment
-from neurodeploy.cam.model import POPULATION_NAMES
-from neurodeploy.cam.operations import set_words
-
-FIRING_NA = 3.358
-"""nA; the smallest single weight that fires a resting S2cue cell (its membrane gains 0.8934 mV per nA, and needs 3 mV)."""
+from neurodeploy.cam.model import FIRING_THRESHOLD_NA, POPULATION_NAMES
+from neurodeploy.cam.operations import Answer, set_words
 
 RIGHT, WRONG = "#00685e", "#b3001b"
 LEARN, RECALL, WRONG_SHADE = "#cfe3f5", "#f3e6c4", "#f2b8bf"
@@ -28,6 +25,12 @@ WIDTH = 16
 
 ROW_MS = 210
 """ms a row of a raster whose operations are written out: some fifteen operations."""
+
+MOST_ROWS = 12
+"""Rows of a raster; operations far apart share a row all the same."""
+
+LONGEST_TEXT, LETTER, LINE = 44, 0.069, 0.16
+"""Letters of the longest text above a raster (what is longer ends in an ellipsis); inches of a letter and of a line."""
 
 FAST_PNG = {"compress_level": 1}
 """Half the time to write, for some more bytes."""
@@ -54,9 +57,11 @@ def raster(
     from matplotlib.figure import Figure
 
     written = len(judged) <= WRITTEN
-    rows = max(1, round(experiment.duration_ms / ROW_MS)) if written else 1
-    row_ms = experiment.duration_ms / rows
-    words, band = (1.7 if written else 0.1), 4.6  # inches above a row, and of the row itself
+    rows = round(experiment.duration_ms / ROW_MS) if written else 1
+    rows = min(max(rows, 1), max(len(judged), 1), MOST_ROWS)
+    texts = [_texts(one) if written else ("", "") for one in judged]
+    longest = max((len(text) for pair in texts for text in pair), default=0)
+    words, band = 0.2 + LETTER * longest, 4.6  # inches above a row, and of the row itself
     height = 0.6 + rows * (words + band + 0.35) + 0.3
     figure = Figure(figsize=(WIDTH, height))
     margins = {
@@ -66,11 +71,16 @@ def raster(
         "bottom": 0.55 / height,
     }
     spaces = {**margins, "hspace": (words + 0.35) / band}
+    edges = _row_edges(experiment, rows)
+    widest = np.diff(edges).max()
+    line = LINE * widest / (WIDTH - 1.2)  # ms that a line of text takes
+    widest += max(0.0, 2 * line - 6)  # after the last operation
     for row, axes in enumerate(figure.subplots(rows, 1, squeeze=False, gridspec_kw=spaces)[:, 0]):
-        begin, end = row * row_ms, (row + 1) * row_ms
+        begin, end = edges[row], edges[row + 1]
         _bands(axes, experiment, spikes, begin, end, marker_size=max(3.0, 26 - rows if written else 3.0))
-        _operations(axes, [one for one in judged if begin - 7 <= one.operation.time_ms < end], written, begin)
-        axes.set_xlim(begin - 1, end)
+        shown = [k for k, one in enumerate(judged) if begin <= one.operation.time_ms < end]
+        _operations(axes, [judged[k] for k in shown], [texts[k] for k in shown], line)
+        axes.set_xlim(begin - 1, begin + widest)
         for side in ("top", "right", "left"):
             axes.spines[side].set_visible(False)
     axes.set_xlabel("time (ms)")
@@ -113,30 +123,54 @@ def _bands(
     axes.set_ylim(0, len(names))
 
 
-def _operations(axes: Any, judged: Sequence[Judged], written: bool, begin: float) -> None:
-    """Shade each operation from its first input spike to its last answer, and say what was asked and answered."""
+def _row_edges(experiment: Experiment, rows: int) -> list[float]:
+    """Where `rows` rows of a raster begin and end, ms: evenly, but never in the middle of an operation."""
+    starts = np.array([operation.time_ms for operation in experiment.operations])
+    even = np.arange(1, rows) * experiment.duration_ms / rows
+    latest = starts[np.maximum(np.searchsorted(starts, even) - 1, 0)]
+    cut = (latest < even) & (even < latest + 8)
+    return [0.0, *np.where(cut, latest, even).tolist(), float(experiment.duration_ms)]
+
+
+def _operations(axes: Any, judged: Sequence[Judged], texts: Sequence[tuple[str, str]], line: float) -> None:
+    """Shade each operation from its first input spike to its last answer, and say what was asked and answered.
+
+    A line of text takes `line` ms; where operations are too close for that, only the first is written out.
+    """
     top = len(POPULATION_NAMES)
     spans = [(one.operation.time_ms - 0.4, 7.8 if one.operation.kind == "learn" else 6.8) for one in judged]
     shades = [
         (LEARN if one.operation.kind == "learn" else RECALL) if one.correct else WRONG_SHADE for one in judged
     ]
     axes.broken_barh(spans, (0, top), facecolors=shades, linewidth=0, zorder=1)
-    for one in judged:
+    place = {"rotation": 90, "va": "bottom", "ha": "left", "fontsize": 8, "clip_on": False}
+    second, free = max(3.0, line), -np.inf
+    for one, (asked, answered) in zip(judged, texts, strict=True):
         start = one.operation.time_ms
-        if written and start >= begin:
-            place = {"rotation": 90, "va": "bottom", "fontsize": 8, "clip_on": False}
-            axes.text(start + 0.2, top + 0.1, one.operation.words, ha="left", color="#333333", **place)
-            verdict = RIGHT if one.correct else WRONG
-            axes.text(start + 3.2, top + 0.1, f"→ {_answer(one)}", ha="left", color=verdict, **place)
+        if asked and start >= free:
+            axes.text(start + 0.2, top + 0.1, asked, color="#333333", **place)
+            axes.text(
+                start + 0.2 + second, top + 0.1, answered, color=RIGHT if one.correct else WRONG, **place
+            )
+            free = start + second + line
 
 
-def _answer(judged: Judged) -> str:
-    """The answer in words; a wrong one says what was expected."""
-    given, expected = judged.answer, judged.expected
-    words = f"{set_words(given.cues)} {set_words(given.contents)}"
-    if judged.correct:
-        return words
-    return f"{words} (expected {set_words(expected.cues)} {set_words(expected.contents)})"
+def _texts(judged: Judged) -> tuple[str, str]:
+    """What was asked, and what was answered; a wrong answer says what was expected."""
+    given, expected = _words(judged.answer), _words(judged.expected)
+    answer = f"→ {given}"
+    if not judged.correct:
+        answer += f", not {expected}" if given != expected else ", but with spikes at wrong times"
+    shortened = [
+        text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - 1] + "…"
+        for text in (judged.operation.words, answer)
+    ]
+    return shortened[0], shortened[1]
+
+
+def _words(answer: Answer) -> str:
+    words = f"{set_words(answer.cues, most=4)} {set_words(answer.contents, most=6)}"
+    return words + (f" forgets {set_words(answer.ghosts, most=6)}" if answer.ghosts else "")
 
 
 def weights(
@@ -179,8 +213,9 @@ def weights(
     pictures[0].set_yticks(_ticks(cues))
     bar = figure.colorbar(image, ax=pictures, fraction=0.03, pad=0.02)
     bar.set_label("weight (nA)")
-    bar.set_ticks([0, 1, 2, 3, FIRING_NA, 4, 5, 6], labels=["0", "1", "2", "", "fires\n3.36", "4", "5", "6"])
-    bar.ax.axhline(FIRING_NA, color="white", linewidth=1.5)
+    fires = FIRING_THRESHOLD_NA
+    bar.set_ticks([0, 1, 2, fires, 5, 6], labels=["0", "1", "2", f"fires from\n{fires}", "5", "6"])
+    bar.ax.axhline(fires, color="white", linewidth=1.5)
     figure.suptitle(f"Learned weights; {stamp}", x=0.01, ha="left", fontsize=11)
     figure.savefig(path, dpi=100, pil_kwargs=FAST_PNG)
 
