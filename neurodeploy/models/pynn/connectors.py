@@ -196,9 +196,11 @@ class FixedProbabilityConnector(_Mapped, pynn.FixedProbabilityConnector):
     def connect(self, projection: Any) -> None:
         n_pre, _ = projection.shape
         parameters = {"low": 0, "high": 1}
+        # PyNN draws from a copy: a connector or generator that is used again gives the same numbers again.
+        rng = deepcopy(self.rng)
 
         def block(first: int, last: int) -> Mask:
-            drawn = self.rng.next((last - first) * n_pre, "uniform", parameters)
+            drawn = rng.next((last - first) * n_pre, "uniform", parameters)
             mask: Mask = (np.asarray(drawn) < self.p_connect).reshape(last - first, n_pre)
             return mask
 
@@ -267,7 +269,9 @@ class FromListConnector(_Checked, pynn.FromListConnector):
     def _missing(self, projection: Any, name: str, lazy: Any, pre: np.ndarray, post: np.ndarray) -> Any:
         """Values that are not in the list.  PyNN draws them anew, from a copy, for each postsynaptic cell."""
         if lazy.is_homogeneous:
-            return float(deepcopy(lazy).evaluate(simplify=True))
+            number = deepcopy(lazy)
+            number.shape = (len(pre),)
+            return float(number.evaluate(simplify=True))
         if not isinstance(lazy.base_value, RandomDistribution):
             space = ParameterSpace({name: lazy}, projection.synapse_type.get_schema(), projection.shape)
             return evaluate(projection._handle_distance_expressions(space)[name], pre, post)
@@ -330,6 +334,13 @@ class _FixedNumber(_Mapped):
 
     def _forbids_self(self, projection: Any) -> bool:
         return not self.allow_self_connections and projection.pre == projection.post
+
+    def _rng_uniform_int_exclude(self, n: int, size: int, exclude: int) -> np.ndarray:
+        # PyNN's version goes astray where a second redraw is needed.
+        drawn: np.ndarray = self.rng.next(n, "uniform_int", {"low": 0, "high": size})
+        while (again := np.flatnonzero(drawn == exclude)).size:
+            drawn[again] = self.rng.next(again.size, "uniform_int", {"low": 0, "high": size})
+        return drawn
 
     def _number(self) -> int:
         return int(self.n if isinstance(self.n, int) else self.n.next())

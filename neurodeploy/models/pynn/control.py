@@ -129,6 +129,8 @@ def end(compatible_output: bool = True) -> None:
     state = simulator.state
     try:
         for population, variables, filename in state.write_on_end:
+            if not population.recorder.has_data:
+                continue
             population.write_data(get_io(filename) if isinstance(filename, str) else filename, variables)
     finally:
         state.write_on_end = []

@@ -58,6 +58,19 @@ def check_names(given: Iterable[str], known: Iterable[str], model: str) -> None:
             raise UnknownParameterError(name, model, known)
 
 
+_ABOUT_A_VALUE = (
+    pynn_errors.InvalidParameterValueError,
+    pynn_errors.InvalidDimensionsError,
+    pynn_errors.ConnectionError,
+    ValueError,
+    TypeError,
+    AssertionError,
+    IndexError,
+    ZeroDivisionError,
+    NotImplementedError,
+)
+
+
 @contextmanager
 def taught(subject: str, kind: type[RequestError] = ParameterValueError) -> Iterator[None]:
     """Turn what PyNN and lazyarray raise about a value into one error that names `subject`."""
@@ -65,16 +78,10 @@ def taught(subject: str, kind: type[RequestError] = ParameterValueError) -> Iter
         yield
     except NeurodeployError:
         raise
-    except (
-        pynn_errors.InvalidParameterValueError,
-        pynn_errors.InvalidDimensionsError,
-        pynn_errors.ConnectionError,
-        ValueError,
-        TypeError,
-        AssertionError,
-        IndexError,
-        ZeroDivisionError,
-        NotImplementedError,
-    ) as error:
-        text = str(error) or f"PyNN rejects it ({type(error).__name__})"
+    except Exception as error:
+        if not (isinstance(error, _ABOUT_A_VALUE) or type(error) is Exception):
+            raise
+        # PyNN often covers the reason with a more general error.
+        texts = [str(error), str(error.__context__ or "")]
+        text = "; ".join(text for text in texts if text) or f"PyNN rejects it ({type(error).__name__})"
         raise kind(f"{subject}: {text}") from error

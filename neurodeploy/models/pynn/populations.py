@@ -31,6 +31,22 @@ def _trains(lazy: Any, size: int) -> np.ndarray:
     return result
 
 
+def check_count(subject: str, name: str, value: Any, size: int) -> None:
+    """Raise where `value` is a list of another length than `size`."""
+    value = getattr(value, "base_value", value)
+    if isinstance(value, ArrayParameter) or not isinstance(value, (list, tuple, np.ndarray)):
+        return
+    if name == "spike_times" and (not len(value) or np.isscalar(value[0])):
+        return
+    shape = np.shape(value) if name != "spike_times" else (len(value),)
+    if shape not in ((), (size,)):
+        count = len(value) if len(shape) == 1 else f"an array of shape {shape}"
+        raise ParameterValueError(
+            f"{subject}: {name} has {count} values for {size} cells",
+            fix="give one number for all, or one a cell",
+        )
+
+
 class _Selected:
     """What whole populations and views share.  ``_root`` is the population, ``_neurons`` the numbers in it."""
 
@@ -78,6 +94,8 @@ class _Selected:
         check_names(parameters, self.celltype.get_parameter_names(), self._subject)
         if "spike_times" in parameters:
             parameters["spike_times"] = cells.as_sequences(parameters["spike_times"])
+        for name, value in parameters.items():
+            check_count(self._subject, name, value, self.size)
         with taught(self._subject):
             super().set(**parameters)  # type: ignore[misc]
 
@@ -104,6 +122,7 @@ class _Selected:
                     f"{self._subject} has no state variable '{variable}'.{did_you_mean(variable, known)}",
                     fix=f"its state variables are {', '.join(known) or 'none'}",
                 )
+            check_count(self._subject, variable, value, self.size)
             with taught(f"{self._subject}, initial {variable}"):
                 array = _numbers(LazyArray(value, shape=(self.size,), dtype=float), self.size)
             cells.check_values(self._subject, variable, array, self.celltype.units.get(variable, ""))
@@ -272,6 +291,8 @@ class Population(_Selected, common.Population):
         self._neurons = np.arange(self.size)
         self._state: dict[str, np.ndarray] = {}
         space = self.celltype.native_parameters
+        for name, lazy in space.items():
+            check_count(self._subject, name, lazy, self.size)
         space.shape = (self.size,)
         self._parameters: dict[str, np.ndarray] = {
             name: self._checked(name, lazy, self.size, self._subject) for name, lazy in space.items()

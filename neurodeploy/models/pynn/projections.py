@@ -459,7 +459,8 @@ class Projection(common.Projection):
             values = self._values_of(name)
             matrix = np.full(self.shape, np.nan)
             if multiple_synapses == "first":
-                matrix[pairs[0][::-1], pairs[1][::-1]] = values[::-1]
+                # Copies: NumPy may go through a reversed view from its other end.
+                matrix[pairs[0][::-1].copy(), pairs[1][::-1].copy()] = values[::-1].copy()
             else:
                 matrix[pairs] = values
             if multiple_synapses == "sum":

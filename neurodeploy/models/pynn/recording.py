@@ -162,6 +162,11 @@ class Recorder(recording.Recorder):
 
     # --- reading -------------------------------------------------------------
 
+    @property
+    def has_data(self) -> bool:
+        """Whether the simulation has run, so that there is something to read."""
+        return bool(simulator.state.running or list(self.cache))
+
     def _present(self, wanted: Any = "all") -> Episode:
         """What the session has recorded since the start, or since the data were last cleared."""
         state = simulator.state
