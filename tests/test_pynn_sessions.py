@@ -777,6 +777,15 @@ WRONG_CELLS = [
     (lambda: sim.SpikeSourcePoisson(rate=[1.0, -5.0]), ["rate", "-5 Hz", "neuron 1"]),
     (lambda: sim.SpikeSourceArray(spike_times=[1.0, -2.0]), ["spike time", "-2 ms", "at least 0"]),
     (lambda: sim.SpikeSourceArray(spike_times=[[1.0], [float("nan")]]), ["spike time", "nan"]),
+    (lambda: sim.SpikeSourceArray(spike_times=5.0), ["spike_times", "list"]),
+    (lambda: sim.IF_curr_exp(tau_m=None), ["tau_m", "None"]),
+    (lambda: setattr(sim.DCSource(), "amplitud", 1.0), ["amplitud", "Did you mean 'amplitude'?"]),
+    (lambda: setattr(cells(1, "CA3")[0], "tau_mm", 1.0), ["CA3", "tau_mm", "Did you mean 'tau_m'?"]),
+    (lambda: cells(1, "CA3")[0].tau_mm, ["CA3", "tau_mm", "Did you mean 'tau_m'?"]),
+    (lambda: cells(1, "CA3").inject(sim.DCSource), ["CA3", "DCSource(...)"]),
+    (lambda: cells(1, "CA3").record(5), ["CA3", "'5'"]),
+    (lambda: cells(True, "CA3"), ["CA3", "True"]),
+    (lambda: sim.AllToAllConnector("NoMutual"), ["NoMutual", "True or False"]),
     (lambda: sim.DCSource(amplitud=1.0), ["DCSource", "amplitud", "Did you mean 'amplitude'?"]),
     (lambda: sim.DCSource(amplitude=float("nan")), ["DCSource", "amplitude", "nan"]),
     (lambda: sim.StepCurrentSource(times=[1.0], amplitudes=[1.0, 2.0]), ["1 times", "2 amplitudes"]),
@@ -983,5 +992,7 @@ def test_the_module_has_the_names_of_a_pynn_simulator() -> None:
         and name not in ignored
         and getattr(value, "__module__", "").startswith("pyNN.mock")
     }
-    missing = public - set(sim.__all__) - {"Connection", "Recorder", "ID", "State", "MockCurrentSource", "state"}
+    missing = (
+        public - set(sim.__all__) - {"Connection", "Recorder", "ID", "State", "MockCurrentSource", "state"}
+    )
     assert not missing

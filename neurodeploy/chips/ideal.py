@@ -96,6 +96,7 @@ CONDUCTANCE_EXPONENTIAL = CellUpdate(
     state=("v", "gsyn_exc", "gsyn_inh"),
     coefficients=(
         *("decay_exc", "decay_inh", "half_decay_exc", "half_decay_inh", "time_step"),
+        *("charge_exc", "charge_inh", "half_charge_exc", "half_charge_inh"),
         *("tau_m", "capacity", "v_rest", "e_rev_E", "e_rev_I", "i_offset", "v_thresh", "v_reset"),
     ),
     update="""
@@ -108,11 +109,17 @@ leak_half = 1/tau_m + (gsyn_exc*half_decay_exc + gsyn_inh*half_decay_inh)/capaci
 push_half = drive + (gsyn_exc*half_decay_exc*e_rev_E + gsyn_inh*half_decay_inh*e_rev_I)/capacity
 leak_end = 1/tau_m + (gsyn_exc*decay_exc + gsyn_inh*decay_inh)/capacity
 push_end = drive + (gsyn_exc*decay_exc*e_rev_E + gsyn_inh*decay_inh*e_rev_I)/capacity
-slope_1 = push_start - leak_start*v
-slope_2 = push_half - leak_half*(v + slope_1*time_step/2)
-slope_3 = push_half - leak_half*(v + slope_2*time_step/2)
-slope_4 = push_end - leak_end*(v + slope_3*time_step)
-v_next = v + (slope_1 + 2*slope_2 + 2*slope_3 + slope_4)*time_step/6
+pull_start = push_start/leak_start
+pull_half = push_half/leak_half
+pull_end = push_end/leak_end
+whole = time_step/tau_m + (gsyn_exc*charge_exc + gsyn_inh*charge_inh)/capacity
+second = whole - time_step/(2*tau_m) - (gsyn_exc*half_charge_exc + gsyn_inh*half_charge_inh)/capacity
+left = exp(-whole)
+bend_1 = (pull_half - pull_end)/second
+bend_2 = ((pull_start - pull_end)/whole - bend_1)/(whole - second)
+first_moment = 1 - left*(1 + whole)
+second_moment = 2 - left*(2 + 2*whole + whole*whole)
+v_next = v*left + pull_end*(1 - left) + bend_1*first_moment + bend_2*(second_moment - second*first_moment)
 """
     + MEMBRANE,
     spike=FIRE,
@@ -122,7 +129,12 @@ v_next = v + (slope_1 + 2*slope_2 + 2*slope_3 + slope_4)*time_step/6
 
 
 def conductance_exponential(p: Parameters, dt: float) -> Parameters:
-    r"""Runge-Kutta for :math:`\dot v = (v_{rest}-v)/\tau_m + (g_e(e_e-v)+g_i(e_i-v)+I)/c_m`; g decays exactly."""
+    r""":math:`\dot v = (v_{rest}-v)/\tau_m + (g_e(e_e-v)+g_i(e_i-v)+I)/c_m`, to fourth order; g decays exactly.
+
+    The equation is linear, :math:`\dot v = l(t)\,(E(t) - v)`. With :math:`L = \int l`, known exactly,
+    :math:`v_{n+1} = v_n e^{-L} + \int_0^L e^{-s} E(s)\,ds`, and E is taken as the parabola through the step's
+    start, middle and end. So v stays between the reversal potentials however strong the conductances are.
+    """
     same = ("tau_m", "v_rest", "e_rev_E", "e_rev_I", "i_offset", "v_thresh", "v_reset")
     return {name: p[name] for name in same} | {
         "capacity": p["cm"],
@@ -130,6 +142,10 @@ def conductance_exponential(p: Parameters, dt: float) -> Parameters:
         "decay_inh": np.exp(-dt / p["tau_syn_I"]),
         "half_decay_exc": np.exp(-0.5 * dt / p["tau_syn_E"]),
         "half_decay_inh": np.exp(-0.5 * dt / p["tau_syn_I"]),
+        "charge_exc": -p["tau_syn_E"] * np.expm1(-dt / p["tau_syn_E"]),
+        "charge_inh": -p["tau_syn_I"] * np.expm1(-dt / p["tau_syn_I"]),
+        "half_charge_exc": -p["tau_syn_E"] * np.expm1(-0.5 * dt / p["tau_syn_E"]),
+        "half_charge_inh": -p["tau_syn_I"] * np.expm1(-0.5 * dt / p["tau_syn_I"]),
         "time_step": np.full_like(p["tau_m"], dt),
     }
 

@@ -401,7 +401,7 @@ class Brian2Session(Session):
         arriving = slots[self.step % len(slots)]
         scope |= {"arriving_exc": arriving[:size], "arriving_inh": arriving[size:]}
         scope["int"] = lambda condition: np.asarray(condition).astype(np.int64)
-        scope["clip"] = np.clip
+        scope |= {"clip": np.clip, "exp": np.exp}
         exec(update.update, scope)
         return np.broadcast_to(np.asarray(scope[variable]), (size,))[placement.start : placement.stop]
 

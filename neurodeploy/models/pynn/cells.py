@@ -82,7 +82,11 @@ class CheckedCell:
         with taught(cell):
             super().__init__(**parameters)
         for name, value in parameters.items():
-            if name == "spike_times":
+            if value is None:
+                raise ParameterValueError(f"{cell}: {name} is None; it must be a number")
+            if name == "spike_times" and np.isscalar(value):
+                check_spike_times(cell, value)
+            elif name == "spike_times":
                 trains = value if isinstance(value, (list, tuple)) else [value]
                 if trains and not np.isscalar(trains[0]):
                     for train in trains:

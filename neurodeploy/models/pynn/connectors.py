@@ -163,6 +163,14 @@ class _Mapped(_Checked):
 class AllToAllConnector(_Mapped, pynn.AllToAllConnector):
     __doc__ = pynn.AllToAllConnector.__doc__
 
+    def __init__(self, allow_self_connections: bool = True, *positional: Any, **named: Any) -> None:
+        if not isinstance(allow_self_connections, bool):
+            raise ParameterValueError(
+                f"AllToAllConnector: allow_self_connections is {allow_self_connections!r}; "
+                "it must be True or False"
+            )
+        super().__init__(allow_self_connections, *positional, **named)
+
     def connect(self, projection: Any) -> None:
         n_pre, n_post = projection.shape
         if not self.allow_self_connections:

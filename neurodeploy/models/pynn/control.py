@@ -181,14 +181,13 @@ def run(simtime: float, callbacks: Callbacks | None = None) -> float:
     step = state.dt
     steps = simulator.steps_of(simtime, step) if simulator.finite(simtime) else None
     if steps is None or steps < 0:
-        reason = (
-            "it must be a multiple of the time step" if simulator.finite(simtime) else "it must be finite"
-        )
         fix = "give a number of ms"
         if simulator.finite(simtime):
             fix = f"run for {max(0, round(simtime / step)) * step:g} ms"
         raise RequestError(
-            f"A simulation can't run for {simtime} ms: {reason}, {step:g} ms, and not negative", fix=fix
+            f"A simulation can't run for {simtime} ms: the time must be a multiple of the time step, "
+            f"{step:g} ms, and not negative",
+            fix=fix,
         )
     return run_until(round((state.steps + steps) * step, 9), callbacks)
 

@@ -12,6 +12,7 @@ from neurodeploy.errors import RequestError, did_you_mean
 from neurodeploy.models.pynn import cells, simulator
 from neurodeploy.models.pynn.errors import ParameterValueError, check_names, taught
 from neurodeploy.models.pynn.recording import Recorder, merging
+from neurodeploy.models.pynn.sources import StepwiseSource
 
 
 def _numbers(lazy: Any, size: int) -> np.ndarray:
@@ -31,9 +32,22 @@ def _trains(lazy: Any, size: int) -> np.ndarray:
     return result
 
 
+def inject(source: Any, cells: Any, location: Any = None) -> None:
+    """Inject the current of `source`, which must be one of this simulator module, into `cells`."""
+    if not isinstance(source, StepwiseSource):
+        what = source.__name__ if isinstance(source, type) else type(source).__name__
+        raise RequestError(
+            f"'{cells.label}' can't be given the current of a {what}",
+            fix="inject a DCSource(...) or StepCurrentSource(...) of neurodeploy.pynn",
+        )
+    source.inject_into(cells, location)
+
+
 def check_count(subject: str, name: str, value: Any, size: int) -> None:
     """Raise where `value` is a list of another length than `size`."""
     value = getattr(value, "base_value", value)
+    if value is None:
+        raise ParameterValueError(f"{subject}: {name} is None; it must be a number")
     if isinstance(value, ArrayParameter) or not isinstance(value, (list, tuple, np.ndarray)):
         return
     if name == "spike_times" and (not len(value) or np.isscalar(value[0])):
@@ -137,7 +151,7 @@ class _Selected:
 
     def inject(self, current_source: Any, location: Any = None) -> None:
         """Inject the current of a DCSource or StepCurrentSource into all these cells."""
-        current_source.inject_into(self, location)
+        inject(current_source, self, location)
 
 
 class Assembly(common.Assembly):
@@ -174,7 +188,7 @@ class Assembly(common.Assembly):
 
     def inject(self, current_source: Any, location: Any = None) -> None:
         """Inject the current of a DCSource or StepCurrentSource into all these cells."""
-        current_source.inject_into(self, location)
+        inject(current_source, self, location)
 
     def get_data(self, *arguments: Any, **keywords: Any) -> Any:
         with merging():
@@ -248,7 +262,7 @@ class Population(_Selected, common.Population):
             )
         sizes = size if isinstance(size, tuple) else (size,)
         for number in sizes:
-            if not isinstance(number, (int, np.integer)) or number < 1:
+            if not isinstance(number, (int, np.integer)) or isinstance(number, bool) or number < 1:
                 raise ParameterValueError(
                     f"Population '{label}': size is {size!r}; it must be a whole number, at least 1"
                 )

@@ -87,7 +87,7 @@ class Recorder(recording.Recorder):
             raise UnsupportedError("Cells have no parts to record from", fix="leave locations out")
         if isinstance(variables, str):
             variables = known if variables == "all" else [variables]
-        variables = list(variables)
+        variables = list(variables) if np.iterable(variables) else [variables]
         for variable in variables:
             if variable not in known:
                 raise RecordError(

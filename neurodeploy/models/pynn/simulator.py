@@ -12,6 +12,7 @@ from pyNN import common
 from neurodeploy.backends.base import Backend, Options, Report, Session
 from neurodeploy.errors import RequestError, RunError
 from neurodeploy.models.network import Injection, Network
+from neurodeploy.models.pynn.errors import check_names
 
 name = "neurodeploy"
 
@@ -22,6 +23,18 @@ GRID_TOLERANCE = 1e-6
 
 class ID(int, common.IDMixin):
     """The identity of one cell: an integer that also knows its population and its parameters."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # what Python looks for is no parameter
+            raise AttributeError(name)
+        if name not in ("parent", "set"):
+            check_names([name], self.celltype.get_parameter_names(), f"A cell of '{self.parent.label}'")
+        return super().__getattr__(name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not name.startswith("_") and name not in ("parent", "position"):
+            check_names([name], self.celltype.get_parameter_names(), f"A cell of '{self.parent.label}'")
+        super().__setattr__(name, value)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return int, (int(self),)

@@ -24,6 +24,11 @@ class StepwiseSource:
             super().__init__(**parameters)
             self.set_native_parameters(self.native_parameters)  # type: ignore[attr-defined]
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not name.startswith("_") and name != "parameter_space":
+            check_names([name], self.default_parameters, self.__class__.__name__)  # type: ignore[attr-defined]
+        super().__setattr__(name, value)
+
     def set_parameters(self, copy: bool = True, **parameters: Any) -> None:
         """Change parameters, also between two runs."""
         check_names(parameters, self.default_parameters, self.__class__.__name__)  # type: ignore[attr-defined]
