@@ -25,7 +25,7 @@ def cache_folder() -> Path:
     """The cache folder, made if it is not there."""
     named = os.environ.get("NEURODEPLOY_CACHE")
     if named:
-        folder = Path(named).expanduser()
+        folder = Path(named).expanduser().absolute()
     else:
         from platformdirs import user_cache_path
 
@@ -39,6 +39,14 @@ def cache_folder() -> Path:
             fix="set NEURODEPLOY_CACHE to a folder you can write to",
         ) from error
     return folder
+
+
+def keep_matplotlib_files() -> None:
+    """Let matplotlib keep its list of fonts in the cache folder, not in the home directory.
+
+    To be called before anything is imported that may import it: PyNN does where the ``csa`` package is installed.
+    """
+    os.environ.setdefault("MPLCONFIGDIR", str(cache_folder() / "matplotlib"))
 
 
 def file_digest(path: Path) -> str:
@@ -78,11 +86,15 @@ def entry(kind: str, key: str, build: Callable[[Path], list[str]]) -> tuple[Path
     final = root / key
     if is_whole(final, key):
         return final, False
-    root.mkdir(parents=True, exist_ok=True)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        _sweep(root, "building-")
+    except OSError as error:
+        raise _unwritable(root, error) from error
     with _locked(root / f"{key}.lock"):
         if is_whole(final, key):  # another process was faster
             return final, False
-        folder = Path(tempfile.mkdtemp(prefix="building-", dir=root))
+        folder = Path(tempfile.mkdtemp(prefix=f"building-{os.getpid()}-", dir=root))
         try:
             names = build(folder)
             files = {name: file_digest(folder / name) for name in names}
@@ -91,10 +103,7 @@ def entry(kind: str, key: str, build: Callable[[Path], list[str]]) -> tuple[Path
                 shutil.rmtree(final)
             folder.rename(final)
         except OSError as error:
-            raise RunError(
-                f"Cannot write to the cache folder {root}: {error.strerror}",
-                fix="free some space, or set NEURODEPLOY_CACHE to another folder",
-            ) from error
+            raise _unwritable(root, error) from error
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     return final, True
@@ -115,16 +124,25 @@ def session_folder() -> Path:
     root = cache_folder() / "sessions"
     try:
         root.mkdir(exist_ok=True)
-        for old in root.iterdir():
-            owner = old.name.split("-")[0]
-            if owner.isdigit() and not _alive(int(owner)):
-                shutil.rmtree(old, ignore_errors=True)
+        _sweep(root, "")
         return Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=root))
     except OSError as error:
-        raise RunError(
-            f"Cannot write to the cache folder {root}: {error.strerror}",
-            fix="free some space, or set NEURODEPLOY_CACHE to another folder",
-        ) from error
+        raise _unwritable(root, error) from error
+
+
+def _unwritable(root: Path, error: OSError) -> RunError:
+    return RunError(
+        f"Cannot write to the cache folder {root}: {error.strerror}",
+        fix="free some space, or set NEURODEPLOY_CACHE to another folder",
+    )
+
+
+def _sweep(root: Path, prefix: str) -> None:
+    """Remove the folders `prefix`PROCESS-... whose process is no more."""
+    for old in root.glob(f"{prefix}*-*"):
+        owner = old.name[len(prefix) :].split("-")[0]
+        if owner.isdigit() and not _alive(int(owner)):
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def _alive(process: int) -> bool:

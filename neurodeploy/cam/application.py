@@ -6,7 +6,6 @@ The memory is built by the PyNN front end, run by the backend, judged against th
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neurodeploy.backends.base import Options, Report
-from neurodeploy.cache import cache_folder
+from neurodeploy.cache import keep_matplotlib_files
 from neurodeploy.cam import experiments
 from neurodeploy.cam.decoding import Judged, decode, spike_rows, summary, write_spikes_csv
 from neurodeploy.cam.experiments import Experiment
@@ -281,9 +280,7 @@ def _run_facts(outcome: Outcome, options: RunOptions) -> dict[str, Any]:
 
 def draw(outcome: Outcome, folder: Path) -> None:
     """The raster with operations and answers, and the learned weights."""
-    os.environ.setdefault(
-        "MPLCONFIGDIR", str(cache_folder() / "matplotlib")
-    )  # its font list, not in the home
+    keep_matplotlib_files()
     from neurodeploy.cam import pictures
 
     stamp = f"executed by: {outcome.recording.executed_by} ({outcome.report.facts['rules']} rules)"

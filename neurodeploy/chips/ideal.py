@@ -51,8 +51,9 @@ def _synapse(p: Parameters, dt: float, tau_syn: np.ndarray) -> tuple[np.ndarray,
     """Decay of a synaptic current over a step, and what a unit of current and of its slope add to v."""
     decay = np.exp(-dt / tau_syn)
     x = dt * (1.0 / tau_syn - 1.0 / p["tau_m"])
-    common = np.exp(-dt / p["tau_m"]) / p["cm"]
-    return decay, common * dt * exponential_integral(x), common * dt**2 * ramp_integral(x)
+    slower = np.exp(-dt / np.maximum(tau_syn, p["tau_m"])) / p["cm"]
+    constant, ramp = exponential_integral(np.abs(x)), ramp_integral(np.abs(x))
+    return decay, slower * dt * constant, slower * dt**2 * np.where(x < 0.0, constant - ramp, ramp)
 
 
 def current_exponential(p: Parameters, dt: float) -> Parameters:

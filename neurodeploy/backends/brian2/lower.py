@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from neurodeploy.backends.brian2.structure import RULE_COLUMNS, RULE_WIDTH, SOURCES, Structure, synapses_name
-from neurodeploy.chips.rules import GRID_TOLERANCE, Parameters, TickRules
+from neurodeploy.chips.rules import GRID_TOLERANCE, CellUpdate, Parameters, TickRules
 from neurodeploy.errors import RequestError, UnsupportedError
 from neurodeploy.models.network import RECEPTORS, Injection, Network, Plasticity, Population, Projection
 
@@ -77,7 +77,11 @@ def lower(network: Network, rules: TickRules, parallel: bool = False) -> Lowered
         A cell type without rules, a delay split the rules do not have.
     """
     changes: list[str] = []
+    refuse(network)
     placements, sizes = place(network)
+    for recorded in network.recorded:
+        if recorded.variable != "spikes":
+            recordable(network.populations[recorded.population], recorded.variable, rules)
     arrays = _cell_arrays(network, rules, placements, sizes, changes)
     steps = [whole_delays(network, projection, changes) for projection in network.projections]
     blocks, pairs, longest = _synapse_arrays(network, rules, placements, steps, arrays, changes)
@@ -92,6 +96,47 @@ def lower(network: Network, rules: TickRules, parallel: bool = False) -> Lowered
     )
     slots = {cell: 1 << int(longest.get(cell, 0) + 2).bit_length() for cell in cells}
     return Lowered(structure, rules, sizes, slots, arrays, placements, blocks, changes)
+
+
+def refuse(network: Network) -> None:
+    """Raise for the first input, injection or synapse that means nothing.
+
+    Raises
+    ------
+    RequestError
+        A spike time, a Poisson parameter or an injected current that is not finite; a synapse of a neuron that
+        is not there.
+    """
+    for population in network.populations:
+        label = f"Population '{population.label}'"
+        for neuron, train in enumerate(population.spike_times or ()):
+            if not np.all(np.isfinite(np.asarray(train, dtype=float))):
+                raise RequestError(
+                    f"{label}: a spike time of neuron {neuron} is not finite", fix="give finite spike times"
+                )
+        if population.cell == "SpikeSourcePoisson":
+            for name, value in population.parameters.items():
+                if np.any(np.isnan(value)) or (name != "duration" and not np.all(np.isfinite(value))):
+                    raise RequestError(
+                        f"{label}: parameter {name} is {_first_bad(value)}", fix="give it a finite value"
+                    )
+    for injection in network.injections:
+        if not (np.all(np.isfinite(injection.times)) and np.all(np.isfinite(injection.amplitudes))):
+            raise RequestError(
+                f"Population '{network.populations[injection.population].label}': the time or the amplitude of"
+                " an injected current is not finite",
+                fix="give finite times and amplitudes",
+            )
+    for projection in network.projections:
+        for end, index in (("pre", projection.pre_index), ("post", projection.post_index)):
+            population = network.populations[getattr(projection, end)]
+            wrong = np.flatnonzero((index < 0) | (index >= population.size))
+            if wrong.size:
+                raise RequestError(
+                    f"Projection '{projection.label}': synapse {wrong[0]} is of {end}synaptic neuron"
+                    f" {index[wrong[0]]}; '{population.label}' has neurons 0 to {population.size - 1}",
+                    fix="use the indices of neurons that are there",
+                )
 
 
 # ---------------------------------------------------------------------------------------- cells
@@ -136,6 +181,24 @@ def _first_bad(values: np.ndarray) -> str:
     return f"{values[bad]} for neuron {bad}"
 
 
+def recordable(population: Population, variable: str, rules: TickRules) -> CellUpdate:
+    """The update of the population's cells, once `variable` is known to be sampled by it.
+
+    Raises
+    ------
+    RequestError
+        The rules do not sample the variable.
+    """
+    update = rules.cell(population.cell, population.label).update
+    if variable not in update.sampled_before + update.sampled_after:
+        known = ", ".join(("spikes", *update.sampled_before, *update.sampled_after))
+        raise RequestError(
+            f"Population '{population.label}': '{variable}' cannot be recorded under the '{rules.name}' rules",
+            fix=f"record one of: {known}",
+        )
+    return update
+
+
 def initial_state(population: Population, variable: str, rules: TickRules, time_step: float) -> np.ndarray:
     """The value of a state variable to start from.
 
@@ -144,7 +207,9 @@ def initial_state(population: Population, variable: str, rules: TickRules, time_
     cell = rules.cell(population.cell, population.label)
     values = np.asarray(population.initial_values.get(variable, np.zeros(population.size)), dtype=float)
     if variable in cell.decay_of:
-        values = values / cell.coefficients(population.parameters, time_step)[cell.decay_of[variable]]
+        decay = cell.coefficients(population.parameters, time_step)[cell.decay_of[variable]]
+        with np.errstate(divide="ignore", over="ignore"):
+            values = np.where(values == 0.0, 0.0, values / np.where(values == 0.0, 1.0, decay))
     if not np.all(np.isfinite(values)):
         raise RequestError(
             f"Population '{population.label}': initial value of {variable} is {_first_bad(values)}",
@@ -232,9 +297,14 @@ def arrival_shift(population: Population, rules: TickRules) -> int:
 
 
 def split_delay(
-    projection: Projection, plasticity: Plasticity, steps: np.ndarray, rules: TickRules, changes: list[str]
+    projection: Projection,
+    plasticity: Plasticity,
+    steps: np.ndarray,
+    rules: TickRules,
+    changes: list[str],
+    at_least: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Axonal and dendritic part of the delay, in steps."""
+    """Axonal and dendritic part of the delay, in steps; the latter is `at_least` so long."""
     fraction = plasticity.dendritic_delay_fraction
     if rules.pair_rule.delay_is_dendritic:
         if fraction != 1.0:
@@ -246,7 +316,7 @@ def split_delay(
             )
         return np.zeros_like(steps), steps
     exact = steps * fraction
-    dendritic = np.rint(exact).astype(np.int32)
+    dendritic = np.maximum(np.rint(exact).astype(np.int32), at_least)
     moved = np.count_nonzero(np.abs(dendritic - exact) > GRID_TOLERANCE)
     if moved:
         changes.append(
@@ -319,7 +389,9 @@ def _synapse_arrays(
         if projection.plasticity is None:
             part["send_steps"] = delay + np.int32(shift)
         else:
-            axonal, dendritic = split_delay(projection, projection.plasticity, delay, rules, changes)
+            axonal, dendritic = split_delay(
+                projection, projection.plasticity, delay, rules, changes, at_least=-shift
+            )
             part["send_steps"] = dendritic + np.int32(shift)
             part["w"] = np.abs(part["w"])
             part["rule_row"] = np.full(projection.size, len(table), dtype=np.int32)

@@ -26,6 +26,7 @@ from neurodeploy.backends.brian2.lower import (
     initial_state,
     injected_current,
     lower,
+    recordable,
     spike_steps,
     split_delay,
     weight_sign,
@@ -33,7 +34,7 @@ from neurodeploy.backends.brian2.lower import (
 )
 from neurodeploy.backends.brian2.structure import SOURCES
 from neurodeploy.chips.rules import rules_by_name
-from neurodeploy.errors import RequestError, RunError
+from neurodeploy.errors import RequestError, RunError, UnsupportedError
 from neurodeploy.models.network import Injection, Network, Recorded
 from neurodeploy.models.sources import poisson_spikes
 
@@ -239,14 +240,7 @@ class Brian2Session(Session):
             self._ask(f"spikes {group} {self._write(mask)} spikes_{group}.i32")
 
     def _open_channel(self, recorded: Recorded, group: str, neurons: np.ndarray) -> None:
-        label = self.network.populations[recorded.population].label
-        update = self.rules.cell(self.network.populations[recorded.population].cell, label).update
-        if recorded.variable not in update.sampled_before + update.sampled_after:
-            known = ", ".join(("spikes", *update.sampled_before, *update.sampled_after))
-            raise RequestError(
-                f"Population '{label}': '{recorded.variable}' cannot be recorded under the '{self.rules.name}' rules",
-                fix=f"record one of: {known}",
-            )
+        update = recordable(self.network.populations[recorded.population], recorded.variable, self.rules)
         after = recorded.variable in update.sampled_after
         path = self.folder / f"samples_{len(self._channels)}.f64"
         self._channels[recorded.population, recorded.variable] = (recorded, path)
@@ -470,7 +464,17 @@ class Brian2Session(Session):
         if changed.plasticity is None:
             self._replace_synapses(projection, "send_steps", steps + np.int32(shift))
             return
-        axonal, dendritic = split_delay(changed, changed.plasticity, steps, self.rules, self.report.changes)
+        fraction = changed.plasticity.dendritic_delay_fraction
+        if self.step and not self.rules.pair_rule.delay_is_dendritic and 0.0 < fraction < 1.0:
+            raise UnsupportedError(
+                f"Projection '{changed.label}': the delays of plastic synapses with dendritic_delay_fraction"
+                f" {fraction:g} can't be changed once a run has begun",
+                why="a spike on its way along the axon would go on with the new dendritic delay",
+                fix="set the delays before the first run, call reset() first, or use a fraction of 0 or 1",
+            )
+        axonal, dendritic = split_delay(
+            changed, changed.plasticity, steps, self.rules, self.report.changes, at_least=-shift
+        )
         self._replace_synapses(projection, "send_steps", dendritic + np.int32(shift))
         if not self.rules.pair_rule.delay_is_dendritic:
             self._replace_synapses(projection, "pre.delay", axonal.astype(float))
