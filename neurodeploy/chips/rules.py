@@ -75,6 +75,8 @@ class Cell:
     acts_at_once : bool
         True where an arriving weight moves the membrane itself, so that it can make the cell fire at
         the very time it arrives.
+    computed : tuple of str
+        State that `update` computes from other state: it cannot be given an initial value.
     deviation : str
         What a user should know where these rules differ from PyNN's meaning of the cell.
     """
@@ -83,6 +85,7 @@ class Cell:
     coefficients: CoefficientFunction
     decay_of: dict[str, str]
     acts_at_once: bool = False
+    computed: tuple[str, ...] = ()
     deviation: str = ""
 
 

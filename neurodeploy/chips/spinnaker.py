@@ -188,6 +188,7 @@ SPINNAKER = TickRules(
             CURRENT_ALPHA,
             current_alpha,
             {},
+            computed=("isyn_exc", "isyn_inh"),
             deviation="the weight is the area of the current's alpha function, in PyNN it is its peak",
         ),
         "IF_curr_delta": Cell(

@@ -112,7 +112,8 @@ def refuse(network: Network) -> None:
         for neuron, train in enumerate(population.spike_times or ()):
             if not np.all(np.isfinite(np.asarray(train, dtype=float))):
                 raise RequestError(
-                    f"{label}: a spike time of neuron {neuron} is not finite", fix="give finite spike times"
+                    f"{label}: a spike time of neuron {neuron} is {_first_bad(train).split(' ')[0]}",
+                    fix="give finite spike times",
                 )
         if population.cell == "SpikeSourcePoisson":
             for name, value in population.parameters.items():
@@ -206,6 +207,13 @@ def initial_state(population: Population, variable: str, rules: TickRules, time_
     """
     cell = rules.cell(population.cell, population.label)
     values = np.asarray(population.initial_values.get(variable, np.zeros(population.size)), dtype=float)
+    if variable in cell.computed and np.any(values != 0.0):
+        raise UnsupportedError(
+            f"Population '{population.label}': {variable} of {population.cell} can't be given an initial value"
+            f" under the '{rules.name}' rules",
+            why="it is computed from a line and an exponential, which a value does not determine",
+            fix="leave it 0, or use the 'ideal' rules",
+        )
     if variable in cell.decay_of:
         decay = cell.coefficients(population.parameters, time_step)[cell.decay_of[variable]]
         with np.errstate(divide="ignore", over="ignore"):
