@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from neurodeploy import hardware
 from neurodeploy.backends import registry
 from neurodeploy.chips.rules import TickRules, rules_table
 from neurodeploy.errors import NeurodeployError
@@ -43,10 +42,7 @@ class Survey:
             cells.add_row(
                 cell, *(escape(self.data["rules"][name]["cells"].get(cell, "no")) for name in names)
             )
-        machines = Table("hardware", "what it is", box=box.SIMPLE, pad_edge=False)
-        for name, description in self.data["hardware"].items():
-            machines.add_row(name, escape(description))
-        return [backends, machines, rules, cells]
+        return [backends, rules, cells]
 
 
 def survey() -> Survey:
@@ -57,14 +53,7 @@ def survey() -> Survey:
             backends[name] = registry.load(name).description
         except NeurodeployError as error:
             backends[name] = f"not usable: {error.what}"
-    machines = {name: hardware.read(name).description for name in hardware.names()}
-    return Survey(
-        {
-            "backends": backends,
-            "hardware": machines,
-            "rules": {name: _describe(r) for name, r in rules_table().items()},
-        }
-    )
+    return Survey({"backends": backends, "rules": {name: _describe(r) for name, r in rules_table().items()}})
 
 
 def _describe(rules: TickRules) -> dict[str, Any]:
