@@ -44,7 +44,7 @@ def cache_folder() -> Path:
 def keep_matplotlib_files() -> None:
     """Let matplotlib keep its list of fonts in the cache folder, not in the home directory.
 
-    To be called before anything is imported that may import it: PyNN does where the ``csa`` package is installed.
+    To be called before PyNN is imported, which imports it where the ``csa`` package is installed.
     """
     os.environ.setdefault("MPLCONFIGDIR", str(cache_folder() / "matplotlib"))
 

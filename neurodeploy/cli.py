@@ -103,9 +103,6 @@ def cam(
     debug: Debug = False,
 ) -> None:
     """The hippocampal content-addressable memory: learn, recall by cue or content, forget."""
-    from neurodeploy.cache import keep_matplotlib_files
-
-    keep_matplotlib_files()
     from neurodeploy.cam.application import run_cam
 
     options = RunOptions(backend, rules, engine, threads, seed, out, as_json)

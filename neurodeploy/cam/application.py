@@ -217,6 +217,7 @@ def run_cam(
 ) -> Result:
     """Run the memory as the command line asks, and write the run directory."""
     started = time.perf_counter()
+    keep_matplotlib_files()
     chosen = choose_experiment(experiment, operations, cues, contents, spacing, count, options.seed)
     wanted = options.out or default_folder(f"cam-{chosen.name.split(' ')[0]}-{options.backend}")
     with run_directory(wanted) as folder:
@@ -280,7 +281,6 @@ def _run_facts(outcome: Outcome, options: RunOptions) -> dict[str, Any]:
 
 def draw(outcome: Outcome, folder: Path) -> None:
     """The raster with operations and answers, and the learned weights."""
-    keep_matplotlib_files()
     from neurodeploy.cam import pictures
 
     stamp = f"executed by: {outcome.recording.executed_by} ({outcome.report.facts['rules']} rules)"

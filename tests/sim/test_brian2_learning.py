@@ -269,6 +269,7 @@ def test_spikes_under_way_keep_the_delay_they_were_sent_with(rules: str, fractio
     if 0.0 < fraction < 1.0:
         with pytest.raises(UnsupportedError, match=r"dendritic_delay_fraction 0\.5"):
             session.set_delays(0, np.array([2.0, 6.0]))
+        assert network.projections[0].delay.tolist() == [6.0, 2.0]
         session.end()
         return
     session.set_delays(0, np.array([2.0, 6.0]))

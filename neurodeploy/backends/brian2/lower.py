@@ -108,26 +108,23 @@ def refuse(network: Network) -> None:
         is not there.
     """
     for population in network.populations:
-        label = f"Population '{population.label}'"
-        for neuron, train in enumerate(population.spike_times or ()):
-            if not np.all(np.isfinite(np.asarray(train, dtype=float))):
-                raise RequestError(
-                    f"{label}: a spike time of neuron {neuron} is {_first_bad(train).split(' ')[0]}",
-                    fix="give finite spike times",
-                )
+        spike_list(population, population.spike_times or [])
         if population.cell == "SpikeSourcePoisson":
             for name, value in population.parameters.items():
                 if np.any(np.isnan(value)) or (name != "duration" and not np.all(np.isfinite(value))):
                     raise RequestError(
-                        f"{label}: parameter {name} is {_first_bad(value)}", fix="give it a finite value"
+                        f"Population '{population.label}': parameter {name} is {_first_bad(value)}",
+                        fix="give it a finite value",
                     )
     for injection in network.injections:
-        if not (np.all(np.isfinite(injection.times)) and np.all(np.isfinite(injection.amplitudes))):
-            raise RequestError(
-                f"Population '{network.populations[injection.population].label}': the time or the amplitude of"
-                " an injected current is not finite",
-                fix="give finite times and amplitudes",
-            )
+        for name, values in (("time", injection.times), ("amplitude", injection.amplitudes)):
+            bad = np.flatnonzero(~np.isfinite(values))
+            if bad.size:
+                raise RequestError(
+                    f"Population '{network.populations[injection.population].label}': {name} {bad[0]} of an injected"
+                    f" current is {values[bad[0]]}",
+                    fix="give finite times and amplitudes",
+                )
     for projection in network.projections:
         for end, index in (("pre", projection.pre_index), ("post", projection.post_index)):
             population = network.populations[getattr(projection, end)]
@@ -211,13 +208,13 @@ def initial_state(population: Population, variable: str, rules: TickRules, time_
         raise UnsupportedError(
             f"Population '{population.label}': {variable} of {population.cell} can't be given an initial value"
             f" under the '{rules.name}' rules",
-            why="it is computed from a line and an exponential, which a value does not determine",
+            why="it is computed anew in every step, from state that its value does not determine",
             fix="leave it 0, or use the 'ideal' rules",
         )
     if variable in cell.decay_of:
         decay = cell.coefficients(population.parameters, time_step)[cell.decay_of[variable]]
         with np.errstate(divide="ignore", over="ignore"):
-            values = np.where(values == 0.0, 0.0, values / np.where(values == 0.0, 1.0, decay))
+            values = values / np.where(values == 0.0, 1.0, decay)
     if not np.all(np.isfinite(values)):
         raise RequestError(
             f"Population '{population.label}': initial value of {variable} is {_first_bad(values)}",
@@ -310,7 +307,7 @@ def split_delay(
     steps: np.ndarray,
     rules: TickRules,
     changes: list[str],
-    at_least: int = 0,
+    at_least: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Axonal and dendritic part of the delay, in steps; the latter is `at_least` so long."""
     fraction = plasticity.dendritic_delay_fraction
@@ -450,18 +447,25 @@ def _join(
 # --------------------------------------------------------------------------------------- inputs
 
 
+def spike_list(population: Population, spike_times: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Times (ms) and neurons of the trains of an array source, neuron by neuron; raises where one is not finite."""
+    counts = [len(times) for times in spike_times]
+    neurons = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+    times = np.concatenate([np.empty(0), *(np.asarray(t, dtype=float) for t in spike_times)])
+    bad = np.flatnonzero(~np.isfinite(times))
+    if bad.size:
+        raise RequestError(
+            f"Population '{population.label}': a spike time of neuron {neurons[bad[0]]} is {times[bad[0]]}",
+            fix="give finite spike times",
+        )
+    return times, neurons
+
+
 def spike_steps(
     population: Population, spike_times: list[np.ndarray], time_step: float, changes: list[str]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Spike times of an array source as whole steps, sorted by step, then neuron; rounding is counted."""
-    counts = [len(times) for times in spike_times]
-    neurons = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
-    times = np.concatenate([np.empty(0), *(np.asarray(t, dtype=float) for t in spike_times)])
-    if times.size and not np.all(np.isfinite(times)):
-        raise RequestError(
-            f"Population '{population.label}': a spike time is {_first_bad(times).split(' ')[0]}",
-            fix="give finite spike times",
-        )
+    times, neurons = spike_list(population, spike_times)
     steps = np.rint(times / time_step)
     shift = np.abs(steps * time_step - times)
     moved = np.count_nonzero(shift > GRID_TOLERANCE * time_step)

@@ -394,8 +394,11 @@ class Brian2Session(Session):
         slots = self._save(f"{group}.ring").reshape(self.lowered.slots[group], 2 * size)
         arriving = slots[self.step % len(slots)]
         scope |= {"arriving_exc": arriving[:size], "arriving_inh": arriving[size:]}
-        scope["int"] = lambda condition: np.asarray(condition).astype(np.int64)
-        scope |= {"clip": np.clip, "exp": np.exp}
+        scope |= {
+            "clip": np.clip,
+            "exp": np.exp,
+            "int": lambda condition: np.asarray(condition).astype(np.int64),
+        }
         exec(update.update, scope)
         return np.broadcast_to(np.asarray(scope[variable]), (size,))[placement.start : placement.stop]
 
@@ -458,13 +461,7 @@ class Brian2Session(Session):
                 why="the buffers for spikes under way were made for the delays the run began with",
                 fix="set the delays before the first run, or call reset() first",
             )
-        changed.delay = delay
-        steps = whole_delays(self.network, changed, self.report.changes)
-        shift = arrival_shift(self.network.populations[changed.post], self.rules)
-        if changed.plasticity is None:
-            self._replace_synapses(projection, "send_steps", steps + np.int32(shift))
-            return
-        fraction = changed.plasticity.dendritic_delay_fraction
+        fraction = changed.plasticity.dendritic_delay_fraction if changed.plasticity else 1.0
         if self.step and not self.rules.pair_rule.delay_is_dendritic and 0.0 < fraction < 1.0:
             raise UnsupportedError(
                 f"Projection '{changed.label}': the delays of plastic synapses with dendritic_delay_fraction"
@@ -472,6 +469,12 @@ class Brian2Session(Session):
                 why="a spike on its way along the axon would go on with the new dendritic delay",
                 fix="set the delays before the first run, call reset() first, or use a fraction of 0 or 1",
             )
+        changed.delay = delay
+        steps = whole_delays(self.network, changed, self.report.changes)
+        shift = arrival_shift(self.network.populations[changed.post], self.rules)
+        if changed.plasticity is None:
+            self._replace_synapses(projection, "send_steps", steps + np.int32(shift))
+            return
         axonal, dendritic = split_delay(
             changed, changed.plasticity, steps, self.rules, self.report.changes, at_least=-shift
         )

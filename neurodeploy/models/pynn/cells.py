@@ -84,16 +84,11 @@ class CheckedCell:
         for name, value in parameters.items():
             if value is None:
                 raise ParameterValueError(f"{cell}: {name} is None; it must be a number")
-            if name == "spike_times" and np.isscalar(value):
-                check_spike_times(cell, value)
-            elif name == "spike_times":
-                trains = value if isinstance(value, (list, tuple)) else [value]
-                if trains and not np.isscalar(trains[0]):
-                    for train in trains:
-                        if not callable(train) and not isinstance(train, RandomDistribution):
-                            check_spike_times(cell, train)
-                elif trains:
-                    check_spike_times(cell, trains)
+            if name == "spike_times":
+                many = isinstance(value, (list, tuple)) and len(value) and not np.isscalar(value[0])
+                for train in value if many else [value]:
+                    if not callable(train) and not isinstance(train, RandomDistribution):
+                        check_spike_times(cell, train)
             elif isinstance(value, (int, float, np.number, np.ndarray, list, tuple)):
                 check_values(cell, name, value, self.units.get(name, ""))  # type: ignore[attr-defined]
 

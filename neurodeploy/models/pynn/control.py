@@ -179,11 +179,10 @@ def run(simtime: float, callbacks: Callbacks | None = None) -> float:
     state = simulator.state
     state.require_set_up("run")
     step = state.dt
-    steps = simulator.steps_of(simtime, step) if simulator.finite(simtime) else None
+    finite = simulator.finite(simtime)
+    steps = simulator.steps_of(simtime, step) if finite else None
     if steps is None or steps < 0:
-        fix = "give a number of ms"
-        if simulator.finite(simtime):
-            fix = f"run for {max(0, round(simtime / step)) * step:g} ms"
+        fix = f"run for {max(0, round(simtime / step)) * step:g} ms" if finite else "give a number of ms"
         raise RequestError(
             f"A simulation can't run for {simtime} ms: the time must be a multiple of the time step, "
             f"{step:g} ms, and not negative",
