@@ -98,6 +98,7 @@ CONDUCTANCE_EXPONENTIAL = CellUpdate(
     coefficients=(
         *("decay_exc", "decay_inh", "half_decay_exc", "half_decay_inh", "time_step"),
         *("charge_exc", "charge_inh", "half_charge_exc", "half_charge_inh"),
+        *("lower_reversal", "upper_reversal", "infinity"),
         *("tau_m", "capacity", "v_rest", "e_rev_E", "e_rev_I", "i_offset", "v_thresh", "v_reset"),
     ),
     update="""
@@ -120,7 +121,11 @@ bend_1 = (pull_half - pull_end)/second
 bend_2 = ((pull_start - pull_end)/whole - bend_1)/(whole - second)
 first_moment = 1 - left*(1 + whole)
 second_moment = 2 - left*(2 + 2*whole + whole*whole)
-v_next = v*left + pull_end*(1 - left) + bend_1*first_moment + bend_2*(second_moment - second*first_moment)
+drawn = v*left + pull_end*(1 - left) + bend_1*first_moment + bend_2*(second_moment - second*first_moment)
+alone = v_rest + (i_offset + injected)*tau_m/capacity
+lowest = clip(clip(v, -infinity, alone), -infinity, lower_reversal)
+highest = clip(clip(v, alone, infinity), upper_reversal, infinity)
+v_next = clip(drawn, lowest, highest)
 """
     + MEMBRANE,
     spike=FIRE,
@@ -134,7 +139,9 @@ def conductance_exponential(p: Parameters, dt: float) -> Parameters:
 
     The equation is linear, :math:`\dot v = l(t)\,(E(t) - v)`. With :math:`L = \int l`, known exactly,
     :math:`v_{n+1} = v_n e^{-L} + \int_0^L e^{-s} E(s)\,ds`, and E is taken as the parabola through the step's
-    start, middle and end. So v stays between the reversal potentials however strong the conductances are.
+    start, middle and end. E is an average of the reversal potentials and of where the current alone would take
+    the membrane, so v cannot leave the range of these and of its own start; where the parabola would, at
+    conductances that change many times over within a step, v is held at the end of that range.
     """
     same = ("tau_m", "v_rest", "e_rev_E", "e_rev_I", "i_offset", "v_thresh", "v_reset")
     return {name: p[name] for name in same} | {
@@ -145,6 +152,9 @@ def conductance_exponential(p: Parameters, dt: float) -> Parameters:
         "half_decay_inh": np.exp(-0.5 * dt / p["tau_syn_I"]),
         "charge_exc": -p["tau_syn_E"] * np.expm1(-dt / p["tau_syn_E"]),
         "charge_inh": -p["tau_syn_I"] * np.expm1(-dt / p["tau_syn_I"]),
+        "lower_reversal": np.minimum(p["e_rev_E"], p["e_rev_I"]),
+        "upper_reversal": np.maximum(p["e_rev_E"], p["e_rev_I"]),
+        "infinity": np.full_like(p["tau_m"], np.finfo(float).max),
         "half_charge_exc": -p["tau_syn_E"] * np.expm1(-0.5 * dt / p["tau_syn_E"]),
         "half_charge_inh": -p["tau_syn_I"] * np.expm1(-0.5 * dt / p["tau_syn_I"]),
         "time_step": np.full_like(p["tau_m"], dt),

@@ -245,6 +245,30 @@ def test_a_strong_conductance_pulls_the_membrane_to_its_reversal_potential_and_n
     np.testing.assert_allclose(v, expected, rtol=0, atol=3.0)
 
 
+def test_no_conductance_takes_the_membrane_out_of_the_range_of_the_reversal_potentials() -> None:
+    """Random conductances of up to 10 mS, decaying many times over within a step; no current but theirs."""
+    size = 2000
+    r = np.random.default_rng(1)
+
+    def spread(low: float, high: float) -> np.ndarray:
+        return np.exp(r.uniform(np.log(low), np.log(high), size))
+
+    fixed = {"v_rest": -65.0, "v_reset": -65.0, "v_thresh": 1e9, "tau_refrac": 1.0, "i_offset": 0.0}
+    parameters = {name: np.full(size, value) for name, value in fixed.items()}
+    parameters |= {"e_rev_E": np.zeros(size), "e_rev_I": np.full(size, -80.0)}
+    parameters |= {"tau_m": spread(0.5, 1e3), "cm": spread(0.01, 10)}
+    parameters |= {"tau_syn_E": spread(0.05, 100), "tau_syn_I": spread(0.05, 100)}
+    start = {"v": r.uniform(-80, 0, size), "gsyn_exc": spread(1e-6, 1e4), "gsyn_inh": spread(1e-6, 1e4)}
+    network = Network(1.0, [Population("cells", "IF_cond_exp", size, parameters, start)])
+    record(network, 0, "v")
+    session = opened(network, TARGETS["cpp"], "ideal")
+    session.run(20)
+    v = session.samples(0, "v")
+    session.end()
+    assert v.min() >= -80.0 and v.max() <= 0.0
+    assert np.abs(v[-1] - start["v"]).max() > 10.0
+
+
 def test_izhikevich_cells_fire_when_they_should() -> None:
     """The upstroke to 30 mV takes less than a ms, so that the trace is only as good as its steepest step; the
     reset wipes the error of v out, and what it leaves in u is small."""
