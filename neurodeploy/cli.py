@@ -34,6 +34,8 @@ app = typer.Typer(
 )
 run = typer.Typer(help="Run one of the models that come with neurodeploy.", no_args_is_help=True)
 app.add_typer(run, name="run")
+board = typer.Typer(help="The emulated SpiNNaker board.", no_args_is_help=True)
+app.add_typer(board, name="board")
 
 Json = Annotated[bool, typer.Option("--json", help="Print machine-readable results and nothing else.")]
 
@@ -58,6 +60,9 @@ class RunOptions:
     seed: int
     out: Path | None
     as_json: bool
+    hardware: str | None = None
+    host: str | None = None
+    allow_losses: bool = False
 
 
 Backend = Annotated[str, typer.Option(help="Where to run: see 'neurodeploy targets'.")]
@@ -71,6 +76,19 @@ Threads = Annotated[int, typer.Option(min=0, help="Threads of the engine; 0 lets
 Seed = Annotated[int, typer.Option(min=0, help="Seed of everything that is drawn.")]
 Out = Annotated[
     Path | None, typer.Option(help="Folder for the results.", show_default="runs/<model>-<date>-<time>")
+]
+Hardware = Annotated[
+    str | None,
+    typer.Option(
+        help="The machine, for a backend that has several: a name of 'neurodeploy targets', or your own YAML file.",
+        show_default="the backend's own",
+    ),
+]
+Host = Annotated[
+    str | None, typer.Option(help="Address of the board or server.", show_default="the hardware's")
+]
+AllowLosses = Annotated[
+    bool, typer.Option("--allow-losses", help="Keep a run in which the machine was late or lost something.")
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
@@ -97,6 +115,9 @@ def cam(
     rules: Rules = None,
     engine: EngineOption = "cpp",
     threads: Threads = 0,
+    hardware: Hardware = None,
+    host: Host = None,
+    allow_losses: AllowLosses = False,
     seed: Seed = 0,
     out: Out = None,
     as_json: Json = False,
@@ -105,7 +126,7 @@ def cam(
     """The hippocampal content-addressable memory: learn, recall by cue or content, forget."""
     from neurodeploy.cam.application import run_cam
 
-    options = RunOptions(backend, rules, engine, threads, seed, out, as_json)
+    options = RunOptions(backend, rules, engine, threads, seed, out, as_json, hardware, host, allow_losses)
     with Progress(enabled=not as_json) as progress:
         result = run_cam(
             options,
@@ -118,6 +139,20 @@ def cam(
             progress=progress.show,
         )
     show(result, as_json)
+
+
+@board.command()
+def serve(
+    version: Annotated[int, typer.Option(help="Version of the board: 3 (4 chips) or 5 (48 chips).")] = 3,
+    address: Annotated[
+        str | None, typer.Option(help="Address to serve on.", show_default="a free loopback address")
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Start an emulated board and keep it up until Ctrl-C; run on it with '--host ADDRESS'."""
+    from neurodeploy.backends.spinnaker.serve import serve_board
+
+    serve_board(version, address, lambda line: typer.echo(line))
 
 
 @app.command()

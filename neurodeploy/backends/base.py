@@ -11,6 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,12 +36,24 @@ class Options:
     threads : int
         Threads of the engine; 0 lets the backend choose.
     progress : Progress or None
+    hardware : str or None
+        The machine, for a backend that has several; None is the backend's default.
+    host : str or None
+        Address that replaces the one of the hardware's file.
+    allow_losses : bool
+        Whether a run that was late or lost something is kept.
+    folder : Path or None
+        Where a backend puts what it leaves beside the results (programs, reports, logs); None keeps nothing.
     """
 
     rules: str = "ideal"
     engine: str = "cpp"
     threads: int = 0
     progress: Progress | None = None
+    hardware: str | None = None
+    host: str | None = None
+    allow_losses: bool = False
+    folder: Path | None = None
 
 
 @dataclass

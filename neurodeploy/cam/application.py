@@ -194,6 +194,49 @@ class Result:
         return lines
 
 
+@dataclass
+class MappedOnly:
+    """What the command line shows of a model that was mapped onto a virtual machine, and not run."""
+
+    data: dict[str, Any]
+    folder: Path
+
+    def render(self) -> list[Any]:
+        from rich import box
+        from rich.markup import escape
+        from rich.table import Table
+
+        table = Table("population", "chip", "core", "SDRAM, bytes", "keys", box=box.SIMPLE, pad_edge=False)
+        for vertex in self.data["vertices"]:
+            x, y = vertex["chip"]
+            keys = " ".join(f"{key}/{mask}" for key, mask in vertex["keys"])
+            name = escape(str(vertex["population"] or vertex["vertex"]))
+            table.add_row(name, f"{x},{y}", str(vertex["core"]), f"{vertex['sdram_bytes']:,}", keys)
+        return [
+            table,
+            f"[bold]fits: {self.data['cores']} cores on {self.data['chips']} chips[/],"
+            f" {self.data['sdram_bytes']:,} bytes of SDRAM; nothing was run",
+            *(f"[yellow]changed:[/] {escape(change)}" for change in self.data["changes"]),
+            f"results in {escape(str(self.folder))}",
+        ]
+
+
+def mapping(outcome: Outcome, backend: str) -> dict[str, Any]:
+    """Where the model went, as ``mapping.json`` has it."""
+    facts = outcome.report.facts
+    return {
+        "model": "cam",
+        "experiment": outcome.experiment.name,
+        "executed_by": outcome.report.executed_by,
+        "backend": backend,
+        "cores": facts["cores"],
+        "chips": facts["chips"],
+        "sdram_bytes": sum(vertex["sdram_bytes"] for vertex in facts["mapping"]),
+        "vertices": facts["mapping"],
+        "changes": outcome.report.changes,
+    }
+
+
 ROWS_SHOWN = 60
 """Longer experiments show their wrong answers alone."""
 
@@ -214,7 +257,7 @@ def run_cam(
     spacing: int | None = None,
     count: int | None = None,
     progress: Callable[[str, int, int], None] | None = None,
-) -> Result:
+) -> Result | MappedOnly:
     """Run the memory as the command line asks, and write the run directory."""
     started = time.perf_counter()
     keep_matplotlib_files()
@@ -223,10 +266,24 @@ def run_cam(
     with run_directory(wanted) as folder:
         outcome = simulate(
             chosen,
-            Options(options.rules or RULES, options.engine, options.threads, progress=progress),
+            Options(
+                options.rules or RULES,
+                options.engine,
+                options.threads,
+                progress=progress,
+                hardware=options.hardware,
+                host=options.host,
+                allow_losses=options.allow_losses,
+                folder=folder / options.backend,
+            ),
             options.backend,
             options.seed,
         )
+        if outcome.report.facts.get("mapped_only"):
+            mapped = mapping(outcome, options.backend)
+            write_json(folder / "mapping.json", mapped)
+            write_json(folder / "run.json", _run_facts(outcome, options))
+            return MappedOnly(mapped, wanted)
         write_spikes_csv(folder / "spikes.csv", spike_rows(outcome.recording.ticks()))
         write_operations(folder / "operations.csv", chosen.operations)
         draw(outcome, folder)
@@ -257,8 +314,10 @@ def metrics(outcome: Outcome, backend: str) -> dict[str, Any]:
         "synapses": outcome.network.synapse_count,
         "model_time_ms": outcome.experiment.duration_ms,
         "wall_seconds": {part: outcome.report.wall[part] for part in ("build", "compile", "run")},
-        "engine_memory_mb": facts["engine_memory_mb"],
+        "engine_memory_mb": facts.get("engine_memory_mb"),
         "compiled": facts["compiled"],
+        "cores": facts.get("cores"),
+        "chips": facts.get("chips"),
         "changes": outcome.report.changes,
         "warnings": spacing_warnings(outcome.experiment.operations),
     }
@@ -275,7 +334,9 @@ def _run_facts(outcome: Outcome, options: RunOptions) -> dict[str, Any]:
         seed=options.seed,
         time_step_ms=outcome.recording.time_step,
         network_sha256=facts["network"],
-        structure_sha256=facts["structure"],
+        structure_sha256=facts.get("structure"),
+        hardware=facts.get("hardware"),
+        spynnaker=facts.get("spynnaker"),
     )
 
 

@@ -80,6 +80,30 @@ def examine_brian2() -> Finding:
     return Finding("backend brian2", USABLE, f"Brian2 {found}, compiled C++")
 
 
+def examine_spinnaker() -> Finding:
+    """The packages of the SpiNNaker backend; none of them is imported."""
+    from importlib.util import find_spec
+
+    found, missing = [], []
+    for name in ("sPyNNaker", "unicorn"):
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            missing.append(name)
+    install = "pip install 'neurodeploy[spinnaker]'"
+    if "sPyNNaker" in missing:
+        return Finding("backend spinnaker", MISSING, "sPyNNaker is not installed", install)
+    emulator = not missing and find_spec("neurodeploy.backends.spinnaker.board") is not None
+    if not emulator:
+        return Finding(
+            "backend spinnaker",
+            LIMITED,
+            f"{', '.join(found)}: real boards and mapping, no emulated board",
+            install,
+        )
+    return Finding("backend spinnaker", USABLE, f"{', '.join(found)}: emulated and real boards")
+
+
 def examine_cache() -> Finding:
     from neurodeploy.cache import cache_folder
 
@@ -101,6 +125,7 @@ EXAMINATIONS: tuple[Callable[[], Finding], ...] = (
     examine_packages,
     examine_compiler,
     examine_brian2,
+    examine_spinnaker,
     examine_cache,
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from neurodeploy import hardware
 from neurodeploy.backends import registry
 from neurodeploy.chips.rules import TickRules, rules_table
 from neurodeploy.errors import NeurodeployError
@@ -42,7 +43,10 @@ class Survey:
             cells.add_row(
                 cell, *(escape(self.data["rules"][name]["cells"].get(cell, "no")) for name in names)
             )
-        return [backends, rules, cells]
+        machines = Table("hardware", "what it is", box=box.SIMPLE, pad_edge=False)
+        for name, description in self.data["hardware"].items():
+            machines.add_row(name, escape(description))
+        return [backends, machines, rules, cells]
 
 
 def survey() -> Survey:
@@ -53,7 +57,14 @@ def survey() -> Survey:
             backends[name] = registry.load(name).description
         except NeurodeployError as error:
             backends[name] = f"not usable: {error.what}"
-    return Survey({"backends": backends, "rules": {name: _describe(r) for name, r in rules_table().items()}})
+    machines = {name: hardware.read(name).description for name in hardware.names()}
+    return Survey(
+        {
+            "backends": backends,
+            "hardware": machines,
+            "rules": {name: _describe(r) for name, r in rules_table().items()},
+        }
+    )
 
 
 def _describe(rules: TickRules) -> dict[str, Any]:

@@ -1,0 +1,56 @@
+"""SpiNNaker: a Network becomes a Program that sPyNNaker maps, loads and runs, on a board or on an emulated one.
+
+The core never imports sPyNNaker: a runner does, in a process of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from neurodeploy.backends.base import Backend, Options, Session
+from neurodeploy.models.network import Network
+
+DEFAULT_HARDWARE = "spinnaker-emulated"
+
+
+class SpinnakerBackend(Backend):
+    """See :class:`neurodeploy.backends.base.Backend`.
+
+    Parameters
+    ----------
+    hardware : str
+        What to run on where the options name nothing: a packaged machine or the path of a YAML file.
+    host : str, optional
+        Address that replaces the one of the file.
+    allow_losses : bool
+        Whether a run that was late or lost something is kept, with the findings in its report.
+    """
+
+    name = "spinnaker"
+    description = "sPyNNaker on a SpiNNaker board, real or emulated (the chip's own programs), or mapped only"
+
+    def __init__(
+        self, hardware: str = DEFAULT_HARDWARE, host: str | None = None, allow_losses: bool = False
+    ) -> None:
+        self.hardware, self.host, self.allow_losses = hardware, host, allow_losses
+
+    def completed(self, options: Options) -> Options:
+        """`options` with what they leave open filled in."""
+        return replace(
+            options,
+            hardware=options.hardware or self.hardware,
+            host=options.host or self.host,
+            allow_losses=options.allow_losses or self.allow_losses,
+        )
+
+    def check(self, network: Network, options: Options) -> None:
+        from neurodeploy.backends.spinnaker.lower import lower
+        from neurodeploy.hardware import load
+
+        options = self.completed(options)
+        lower(network, options.rules, load(str(options.hardware), options.host))
+
+    def open(self, network: Network, options: Options) -> Session:
+        from neurodeploy.backends.spinnaker.session import SpinnakerSession
+
+        return SpinnakerSession(network, self.completed(options))

@@ -1,0 +1,418 @@
+"""From a Network to a Program, with everything said that changes on the way and everything refused that can't be.
+
+A pure function: it starts nothing and writes nothing, so it is also the check before a run.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from neurodeploy.backends.brian2.lower import refuse, spike_steps, split_delay, weight_sign, whole_delays
+from neurodeploy.backends.spinnaker.program import FORMAT, Program
+from neurodeploy.backends.spinnaker.provenance import native_name
+from neurodeploy.chips.rules import GRID_TOLERANCE, rules_by_name
+from neurodeploy.chips.spinnaker import SPINNAKER
+from neurodeploy.chips.spinnaker_machine import (
+    CELLS,
+    FRACTION_BITS,
+    LARGEST_VALUE,
+    MILLISECOND_GRID,
+    REAL_TIME_STEP,
+    NativeCell,
+    longest_delay_steps,
+)
+from neurodeploy.errors import RequestError, UnsupportedError
+from neurodeploy.hardware import SpinnakerHardware
+from neurodeploy.models.network import Injection, Network, Plasticity, Population, Projection
+
+MOST_CURRENT_CHANGES = 64
+"""An injected current becomes a change of ``i_offset`` between two runs of the machine, at seconds each."""
+
+ELSEWHERE = "run it with the brian2 backend, which has it"
+
+
+def lower(network: Network, rules: str, hardware: SpinnakerHardware) -> Program:
+    """Lower `network` for `hardware`.
+
+    Raises
+    ------
+    RequestError
+        Other rules than ``"spinnaker"``; a value that is not finite or does not fit the chip's numbers.
+    UnsupportedError
+        Something that sPyNNaker does not have, by the user's label.
+    """
+    check_rules(rules)
+    check_time_step(network.time_step)
+    refuse(network)
+    factor = hardware.time_scale_factor or max(1, math.ceil(REAL_TIME_STEP / network.time_step - 1e-9))
+    program = Program(
+        {
+            "format": FORMAT,
+            "time_step": network.time_step,
+            "time_scale_factor": factor,
+            "neurons_per_core": hardware.neurons_per_core,
+            "boards": hardware.boards,
+            "seed": network.seed,
+            "virtual": hardware.machine == "virtual",
+            "populations": [],
+            "projections": [],
+        }
+    )
+    for position, population in enumerate(network.populations):
+        program.plan["populations"].append(_population(network, position, population, hardware, program))
+    _same_rule_for_each_target(network)
+    for position, projection in enumerate(network.projections):
+        if projection.size:
+            program.plan["projections"].append(_projection(network, position, projection, program))
+    _recordings(network, program)
+    program.timeline = timeline(network, network.injections)
+    _rounded_values(network, program)
+    return program
+
+
+def check_rules(rules: str) -> None:
+    """Raise unless `rules` are the machine's own."""
+    if rules_by_name(rules).name != SPINNAKER.name:
+        raise RequestError(
+            f"The spinnaker backend can't run a model under the '{rules}' rules",
+            why="the machine's programs have a tick of their own, and nothing else runs on it",
+            fix="choose its rules with --rules spinnaker or setup(rules='spinnaker'), or run it with the brian2 backend",
+        )
+
+
+def check_time_step(time_step: float) -> None:
+    """Raise unless the machine has a timer for `time_step` ms."""
+    ratio = time_step / MILLISECOND_GRID
+    if abs(ratio - round(ratio)) > GRID_TOLERANCE or round(ratio) < 1:
+        raise UnsupportedError(
+            f"The time step is {time_step:g} ms; on SpiNNaker it is a multiple of {MILLISECOND_GRID:g} ms",
+            why="sPyNNaker supports no finer timer",
+            fix=f"use setup(timestep={max(1, round(ratio)) * MILLISECOND_GRID:g}), or {ELSEWHERE}",
+        )
+
+
+# ---------------------------------------------------------------------------------------- cells
+
+
+def native_cell(population: Population) -> NativeCell:
+    """What the machine has of the population's cell type."""
+    if population.cell not in CELLS:
+        raise UnsupportedError(
+            f"Population '{population.label}': SpiNNaker has no cell type {population.cell}",
+            why=f"there are programs for {', '.join(sorted(CELLS))}",
+            fix=f"choose one of these, or {ELSEWHERE}",
+        )
+    return CELLS[population.cell]
+
+
+def _population(
+    network: Network, position: int, population: Population, hardware: SpinnakerHardware, program: Program
+) -> dict[str, Any]:
+    cell = native_cell(population)
+    entry: dict[str, Any] = {
+        "name": native_name(position, population.label),
+        "label": population.label,
+        "cell": population.cell,
+        "size": population.size,
+        "parameters": {},
+        "initial": {},
+        "record": [],
+    }
+    if population.cell == "SpikeSourceArray":
+        entry["spikes"] = store_spikes(
+            program.arrays, position, *array_spikes(network, position, program.changes)
+        )
+        return entry
+    if population.cell == "SpikeSourcePoisson" and not hardware.poisson_on_chip:
+        entry["cell"], entry["drawn"] = "SpikeSourceArray", True
+        empty = np.empty(0, dtype=np.int64)
+        entry["spikes"] = store_spikes(program.arrays, position, empty, empty.astype(np.int32))
+        return entry
+    if population.cell == "SpikeSourcePoisson":
+        program.changes.append(
+            f"Population '{population.label}': its Poisson trains are drawn on the chip,"
+            " and are not those that other backends play"
+        )
+    for name, values in population.parameters.items():
+        check_values(population, name, values)
+        entry["parameters"][name] = _store(program, f"population{position}.{name}", values)
+    for name, values in population.initial_values.items():
+        if name in cell.initial:
+            check_values(population, f"the initial value of {name}", values)
+            sign = state_sign(cell, name)
+            key = f"population{position}.initial.{name}"
+            entry["initial"][cell.initial[name]] = _store(
+                program, key, sign * np.asarray(values, dtype=float)
+            )
+        elif np.any(np.asarray(values) != 0.0):
+            raise UnsupportedError(
+                f"Population '{population.label}': {name} of {population.cell} can't be given an initial value on SpiNNaker",
+                why=f"sPyNNaker sets {', '.join(cell.initial)} alone",
+                fix="leave it 0",
+            )
+    if "tau_refrac" in population.parameters:
+        program.changes += _rounded_refractoriness(population, network.time_step)
+    return entry
+
+
+def state_sign(cell: NativeCell, name: str) -> float:
+    """-1 where the machine keeps an inhibitory current as a magnitude and PyNN has it negative."""
+    return -1.0 if name.endswith("_inh") and not cell.conductances else 1.0
+
+
+def check_values(population: Population, name: str, values: np.ndarray) -> None:
+    """Raise where a value is not finite or beyond the chip's numbers."""
+    values = np.asarray(values, dtype=float)
+    if name == "duration" and population.cell == "SpikeSourcePoisson":
+        values = values[np.isfinite(values)]
+    bad = np.flatnonzero(~np.isfinite(values) | (np.abs(values) >= LARGEST_VALUE))
+    if bad.size and population.cell != "SpikeSourcePoisson":
+        raise RequestError(
+            f"Population '{population.label}': {name} of neuron {bad[0]} is {values[bad[0]]:g}",
+            why=f"the chip's numbers lie between -{LARGEST_VALUE:,.0f} and {LARGEST_VALUE:,.0f}",
+            fix=f"give {name} another value",
+        )
+
+
+def _rounded_refractoriness(population: Population, time_step: float) -> list[str]:
+    tau = population.parameters["tau_refrac"]
+    shift = np.abs(SPINNAKER.refractory_steps(tau, time_step) * time_step - tau)
+    moved = np.count_nonzero(shift > GRID_TOLERANCE * time_step)
+    if not moved:
+        return []
+    return [
+        f"Population '{population.label}': tau_refrac of {moved} of {population.size} neurons rounded up to whole steps"
+        f" of {time_step:g} ms, by {shift.max():g} ms at most"
+    ]
+
+
+def _rounded_values(network: Network, program: Program) -> None:
+    """Say how far the chip's numbers lie from the user's."""
+    scale = float(1 << FRACTION_BITS)
+    moved, total, farthest = 0, 0, 0.0
+    for population in network.populations:
+        if population.is_source:
+            continue
+        for values in (*population.parameters.values(), *population.initial_values.values()):
+            exact = np.asarray(values, dtype=float)
+            shift = np.abs(np.rint(exact * scale) / scale - exact)
+            moved += int(np.count_nonzero(shift))
+            total += exact.size
+            farthest = max(farthest, float(shift.max(initial=0.0)))
+    if moved:
+        program.changes.append(
+            f"{moved} of {total} cell parameters and initial values rounded to multiples of 2^-{FRACTION_BITS},"
+            f" by {farthest:.2g} at most; the chip computes with such numbers throughout"
+        )
+
+
+def _store(program: Program, name: str, values: np.ndarray) -> str:
+    program.arrays[name] = np.asarray(values, dtype=float)
+    return name
+
+
+# --------------------------------------------------------------------------------------- inputs
+
+
+def array_spikes(network: Network, position: int, changes: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """The spikes of a ``SpikeSourceArray`` as whole steps and neurons; what is rounded or double is said."""
+    population = network.populations[position]
+    steps, neurons = spike_steps(population, population.spike_times, network.time_step, changes)
+    double = count_double(steps, neurons)
+    if double:
+        changes.append(
+            f"Population '{population.label}': {double} spikes fall into a step in which their neuron spikes already;"
+            " they are sent, but recorded as one"
+        )
+    return steps, neurons
+
+
+def count_double(steps: np.ndarray, neurons: np.ndarray) -> int:
+    """How many spikes share both neuron and step with an earlier one."""
+    return len(steps) - len(np.unique(np.stack([steps, neurons], axis=1), axis=0)) if len(steps) else 0
+
+
+def store_spikes(
+    arrays: dict[str, np.ndarray], position: int, steps: np.ndarray, neurons: np.ndarray
+) -> list[str]:
+    """Put a train into `arrays`; gives the two names."""
+    names = [f"population{position}.steps", f"population{position}.neurons"]
+    arrays[names[0]], arrays[names[1]] = (
+        np.asarray(steps, dtype=np.int64),
+        np.asarray(neurons, dtype=np.int32),
+    )
+    return names
+
+
+def timeline(network: Network, injections: list[Injection]) -> list[tuple[int, int, np.ndarray]]:
+    """When ``i_offset`` of a population changes, and to what: parameters and injected currents together, by step.
+
+    Raises
+    ------
+    UnsupportedError
+        A current changes too often to be set between two runs of the machine.
+    """
+    differences: dict[tuple[int, int], list[tuple[np.ndarray, float]]] = {}
+    for injection in injections:
+        before = 0.0
+        for time, amplitude in zip(injection.times, injection.amplitudes, strict=True):
+            step = max(round(time / network.time_step), 0)
+            if amplitude != before:
+                entry = differences.setdefault((step, injection.population), [])
+                entry.append((injection.neurons, amplitude - before))
+            before = amplitude
+        label = network.populations[injection.population].label
+        if len(injection.times) > MOST_CURRENT_CHANGES:
+            raise UnsupportedError(
+                f"Population '{label}': its injected current changes {len(injection.times):,} times;"
+                f" on SpiNNaker at most {MOST_CURRENT_CHANGES} times",
+                why="sPyNNaker has no such current source here: each change is a new i_offset, for which the machine pauses",
+                fix=f"use a current of fewer steps, or {ELSEWHERE}",
+            )
+    present: dict[int, np.ndarray] = {}
+    result = []
+    for (step, position), entries in sorted(differences.items(), key=lambda item: item[0]):
+        offset = network.populations[position].parameters["i_offset"]
+        now = present.setdefault(position, np.array(offset, dtype=float))
+        for neurons, difference in entries:
+            np.add.at(now, neurons, difference)
+        result.append((step, position, now.copy()))
+    return result
+
+
+# ------------------------------------------------------------------------------------- synapses
+
+
+def _projection(network: Network, position: int, projection: Projection, program: Program) -> dict[str, Any]:
+    pre, post = network.populations[projection.pre], network.populations[projection.post]
+    if post.is_source:
+        raise RequestError(
+            f"Projection '{projection.label}': its target '{post.label}' is a {post.cell}, which has no synapses",
+            fix="connect it the other way round",
+        )
+    steps = whole_delays(network, projection, program.changes)
+    longest, limit = int(steps.max()), longest_delay_steps(post.size)
+    if longest > limit:
+        raise UnsupportedError(
+            f"Projection '{projection.label}': a delay of {longest * network.time_step:g} ms; onto '{post.label}'"
+            f" at most {limit * network.time_step:g} ms are possible",
+            why=f"the ring buffers of a core with {post.size} neurons and its delay extensions have {limit} slots",
+            fix=f"shorten the delay, or {ELSEWHERE}",
+        )
+    weight = weight_sign(network, projection) * np.asarray(projection.weight, dtype=float)
+    wrong = np.flatnonzero(weight < 0)
+    if wrong.size:
+        raise UnsupportedError(
+            f"Projection '{projection.label}': synapse {wrong[0]} has a weight of {projection.weight[wrong[0]]:g}"
+            f" on the {projection.receptor} receptor",
+            why="weights have no sign on the chip: the receptor decides it",
+            fix="put synapses of the other sign into a projection of the other receptor_type",
+        )
+    entry: dict[str, Any] = {
+        "name": native_name(position, projection.label),
+        "position": position,
+        "label": projection.label,
+        "pre": projection.pre,
+        "post": projection.post,
+        "receptor": projection.receptor,
+        "pattern": pattern(projection, pre.size, post.size),
+        "plasticity": None,
+    }
+    delay = np.round(steps * network.time_step, 9)
+    entry["arrays"] = {
+        "weight": _store(program, f"projection{position}.weight", weight),
+        "delay": _store(program, f"projection{position}.delay", delay),
+    }
+    if entry["pattern"] == "list":
+        for name in ("pre", "post"):
+            key = f"projection{position}.{name}"
+            program.arrays[key] = np.asarray(getattr(projection, f"{name}_index"), dtype=np.int32)
+            entry["arrays"][name] = key
+    if projection.plasticity is not None:
+        entry["plasticity"] = _plasticity(projection, projection.plasticity, post, steps, program)
+    return entry
+
+
+def pattern(projection: Projection, pre_size: int, post_size: int) -> str:
+    """``"one-to-one"`` or ``"all-to-all"`` where the synapses are that and all alike, else ``"list"``."""
+    pre, post = projection.pre_index, projection.post_index
+    if np.ptp(projection.weight) or np.ptp(projection.delay):
+        return "list"
+    if pre_size == post_size == len(pre) and np.array_equal(pre, post) and len(np.unique(pre)) == pre_size:
+        return "one-to-one"
+    pairs = pre.astype(np.int64) * post_size + post
+    if len(pairs) == pre_size * post_size and len(np.unique(pairs)) == len(pairs):
+        return "all-to-all"
+    return "list"
+
+
+def _plasticity(
+    projection: Projection, rule: Plasticity, post: Population, steps: np.ndarray, program: Program
+) -> dict[str, Any]:
+    split_delay(projection, rule, steps, SPINNAKER, program.changes)  # refuses what is not wholly dendritic
+    learns = native_cell(post).learns
+    if rule.weight_dependence not in learns:
+        having = ", ".join(
+            sorted(name for name, cell in CELLS.items() if rule.weight_dependence in cell.learns)
+        )
+        raise UnsupportedError(
+            f"Projection '{projection.label}': SpiNNaker has no {rule.weight_dependence} plasticity onto {post.cell}",
+            why=f"there are programs for it with {having or 'no cell'}",
+            fix=f"use one of these cells, or {ELSEWHERE}",
+        )
+    w_min, w_max = sorted((abs(rule.w_min), abs(rule.w_max)))
+    return {
+        "tau_plus": float(rule.tau_plus),
+        "tau_minus": float(rule.tau_minus),
+        "A_plus": float(rule.A_plus),
+        "A_minus": float(rule.A_minus),
+        "weight_dependence": rule.weight_dependence,
+        "w_min": float(w_min),
+        "w_max": float(w_max),
+    }
+
+
+def _same_rule_for_each_target(network: Network) -> None:
+    """Raise where two plastic projections onto one population follow different rules."""
+    first: dict[int, Projection] = {}
+    for projection in network.projections:
+        if projection.plasticity is None:
+            continue
+        other = first.setdefault(projection.post, projection)
+        if other.plasticity != projection.plasticity:
+            raise UnsupportedError(
+                f"Projections '{other.label}' and '{projection.label}' onto"
+                f" '{network.populations[projection.post].label}' learn by different rules",
+                why="a core has one plasticity rule for all the synapses of its neurons",
+                fix=f"give both the same rule, use two populations, or {ELSEWHERE}",
+            )
+
+
+# ----------------------------------------------------------------------------------- recordings
+
+
+def _recordings(network: Network, program: Program) -> None:
+    for position, recorded in enumerate(network.recorded):
+        population = network.populations[recorded.population]
+        cell = native_cell(population)
+        if recorded.variable not in cell.recordable:
+            raise UnsupportedError(
+                f"Population '{population.label}': '{recorded.variable}' of {population.cell} can't be recorded on SpiNNaker",
+                why=f"its program records {', '.join(cell.recordable)}",
+                fix=f"record one of these, or {ELSEWHERE}",
+            )
+        everyone = len(recorded.neurons) == population.size
+        key = f"recorded{position}.neurons"
+        if not everyone:
+            program.arrays[key] = np.asarray(recorded.neurons, dtype=np.int32)
+        program.plan["populations"][recorded.population]["record"].append(
+            {
+                "variable": recorded.variable,
+                "native": cell.recordable[recorded.variable],
+                "interval": recorded.sampling_interval,
+                "neurons": None if everyone else key,
+            }
+        )

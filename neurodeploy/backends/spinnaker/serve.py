@@ -1,0 +1,37 @@
+"""``neurodeploy board serve``: an emulated board for other programs, until the user ends it."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from neurodeploy import cache
+from neurodeploy.backends.spinnaker.session import BOARD_LOG, board_process
+from neurodeploy.chips.spinnaker_machine import CHIPS
+from neurodeploy.errors import RequestError
+
+
+def serve_board(version: int, address: str | None, say: Callable[[str], None]) -> None:
+    """Serve an emulated board until an interrupt.
+
+    Raises
+    ------
+    RequestError
+        There is no board of that version.
+    ToolchainMissingError
+        The emulator's packages are not installed.
+    """
+    if version not in CHIPS:
+        raise RequestError(
+            f"--version {version}: there is no such SpiNNaker board",
+            fix=f"choose one of: {', '.join(str(known) for known in CHIPS)}",
+        )
+    with ExitStack() as stack:
+        folder = cache.session_folder()
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        board = stack.enter_context(board_process()(version=version, address=address, log=folder / BOARD_LOG))
+        say(f"emulated board, version {version}, {CHIPS[version]} chips, at {board.address}; Ctrl-C ends it")
+        say(f"run on it: neurodeploy run cam --backend spinnaker --host {board.address}")
+        threading.Event().wait()
