@@ -218,21 +218,9 @@ def _store(program: Program, name: str, values: np.ndarray) -> str:
 
 
 def array_spikes(network: Network, position: int, changes: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """The spikes of a ``SpikeSourceArray`` as whole steps and neurons; what is rounded or double is said."""
+    """The spikes of a ``SpikeSourceArray`` as whole steps and neurons; what is rounded is said."""
     population = network.populations[position]
-    steps, neurons = spike_steps(population, population.spike_times, network.time_step, changes)
-    double = count_double(steps, neurons)
-    if double:
-        changes.append(
-            f"Population '{population.label}': {double} spikes fall into a step in which their neuron spikes already;"
-            " they are sent, but recorded as one"
-        )
-    return steps, neurons
-
-
-def count_double(steps: np.ndarray, neurons: np.ndarray) -> int:
-    """How many spikes share both neuron and step with an earlier one."""
-    return len(steps) - len(np.unique(np.stack([steps, neurons], axis=1), axis=0)) if len(steps) else 0
+    return spike_steps(population, population.spike_times, network.time_step, changes)
 
 
 def store_spikes(

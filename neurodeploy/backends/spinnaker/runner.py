@@ -52,12 +52,15 @@ class Runner:
         if plan["neurons_per_core"]:
             for cell in {entry["cell"] for entry in plan["populations"]}:
                 sim.set_number_of_neurons_per_core(getattr(sim, cell), plan["neurons_per_core"])
-        for position, entry in enumerate(plan["populations"]):
-            self.populations.append(self.population(position, entry))
-            self.say({"progress": ["compile", position + 1, len(plan["populations"])]})
-        for entry in plan["projections"]:
-            self.projections[entry["position"]] = self.projection(entry)
         return {"spynnaker": version("sPyNNaker"), "pynn": version("PyNN")}
+
+    def describe(self) -> None:
+        """Tell sPyNNaker the model: late, since it misreads spike trains that change before a model is mapped."""
+        for position, entry in enumerate(self.plan["populations"]):
+            self.populations.append(self.population(position, entry))
+            self.say({"progress": ["compile", position + 1, len(self.plan["populations"])]})
+        for entry in self.plan["projections"]:
+            self.projections[entry["position"]] = self.projection(entry)
 
     def population(self, position: int, entry: dict[str, Any]) -> Any:
         sim = self.sim
@@ -83,8 +86,10 @@ class Runner:
                 part.record(wanted["native"], sampling_interval=wanted["interval"])
         return population
 
-    def trains(self, size: int, steps: np.ndarray, neurons: np.ndarray) -> list[list[float]]:
+    def trains(self, size: int, steps: np.ndarray, neurons: np.ndarray) -> list[Any]:
         """Spike times in ms, one list a neuron, a little late so that they are never rounded into the next tick."""
+        if not len(steps):
+            return []  # one empty list for all neurons: sPyNNaker can't read a list of empty ones
         result: list[list[float]] = [[] for _ in range(size)]
         for step, neuron in zip(steps.tolist(), neurons.tolist(), strict=True):
             result[neuron].append(round(step * self.dt, 6) + BELOW)
@@ -128,7 +133,11 @@ class Runner:
         """Advance by ``steps``; changes named in the request come first."""
         from spinn_front_end_common.data import FecDataView
 
-        self.change(request)
+        if self.populations:
+            self.change(request)
+        else:
+            self.amend(request)
+            self.describe()
         steps = request["steps"]
         self.sim.run(steps * self.dt if self.dt == 1.0 else (steps - BELOW) * self.dt)
         self.step += steps
@@ -136,6 +145,21 @@ class Runner:
         if reached != self.step and not self.plan["virtual"]:
             raise RuntimeError(f"sPyNNaker ran to step {reached} instead of {self.step}")
         return {"reports": str(FecDataView.get_run_dir_path())}
+
+    def amend(self, request: dict[str, Any]) -> None:
+        """Put changes that came before the first run into the plan."""
+        if not request.get("changes"):
+            return
+        arrays = np.load(self.folder / request["arrays"])
+        for kind, position, name, key in request["changes"]:
+            entry = self.plan["populations"][position]
+            if kind == "spikes":
+                for own, new in zip(entry["spikes"], key, strict=True):
+                    self.arrays[own] = arrays[new]
+            else:
+                table = entry["initial" if kind == "state" else "parameters"]
+                table[name] = f"amended{position}.{kind}.{name}"
+                self.arrays[table[name]] = arrays[key]
 
     def change(self, request: dict[str, Any]) -> None:
         """Set parameters, state and spike trains: ``[[kind, population, name, array], ...]``."""
@@ -145,13 +169,13 @@ class Runner:
         for kind, position, name, key in request["changes"]:
             population = self.populations[position]
             if kind == "spikes":
-                size = self.plan["populations"][position]["size"]
-                trains = self.trains(size, arrays[key[0]], arrays[key[1]])
-                population.set(spike_times=trains)
-            elif kind == "state" and self.step:
-                population.set_state(**{name: uniform(arrays[key])})
+                # Population.set() of sPyNNaker 7.4.1 fails here: it indexes a list of lists with an array.
+                ticks = np.empty(population.size, dtype=object)
+                for neuron in range(population.size):
+                    ticks[neuron] = np.sort(arrays[key[0]][arrays[key[1]] == neuron]).astype(np.int64)
+                population._vertex.send_buffer_times = ticks
             elif kind == "state":
-                population.initialize(**{name: uniform(arrays[key])})
+                population.set_state(**{name: uniform(arrays[key])})
             else:
                 population.set(**{name: uniform(arrays[key])})
 

@@ -27,7 +27,6 @@ from neurodeploy.backends.spinnaker import provenance, runner
 from neurodeploy.backends.spinnaker.lower import (
     array_spikes,
     check_values,
-    count_double,
     lower,
     native_cell,
     state_sign,
@@ -314,12 +313,6 @@ class SpinnakerSession(Session):
                 end=end * time_step,
             )
             steps = np.clip(np.floor(times / time_step).astype(np.int64), begin, end - 1)
-            double = count_double(steps, neurons)
-            if double:
-                self.report.changes.append(
-                    f"Population '{entry['label']}': {double} of {len(steps)} Poisson spikes fall into a step in which"
-                    " their neuron spikes already; they are sent, but recorded as one"
-                )
             self._pending["spikes", position, ""] = (steps, neurons)
 
     def _inject_now(self) -> None:

@@ -1,0 +1,241 @@
+"""A Network becomes a Program, with every change told and everything the machine lacks refused by name."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from neurodeploy.backends.base import Options
+from neurodeploy.backends.spinnaker import SpinnakerBackend
+from neurodeploy.backends.spinnaker.lower import lower
+from neurodeploy.backends.spinnaker.program import configuration
+from neurodeploy.chips.spinnaker_machine import longest_delay_steps
+from neurodeploy.errors import RequestError, UnsupportedError
+from neurodeploy.hardware import load, parse
+from neurodeploy.models.network import Injection, Network, Plasticity, Population, Projection, Recorded
+
+EMULATED = load("spinnaker-emulated")
+LEAKY = {
+    "cm": 1.0,
+    "tau_m": 20.0,
+    "tau_refrac": 2.0,
+    "tau_syn_E": 5.0,
+    "tau_syn_I": 5.0,
+    "v_rest": -65.0,
+    "v_reset": -65.0,
+    "v_thresh": -50.0,
+    "i_offset": 0.0,
+}
+RULE = Plasticity(20.0, 20.0, 0.5, 0.5, "additive", 0.0, 5.0, 1.0)
+
+
+def cells(label: str = "cells", size: int = 3, cell: str = "IF_curr_exp", **parameters: float) -> Population:
+    values = {name: np.full(size, value) for name, value in (LEAKY | parameters).items()}
+    return Population(label, cell, size, values, {"v": np.full(size, -65.0)})
+
+
+def source(label: str = "source", size: int = 3, times: tuple[float, ...] = (1.0,)) -> Population:
+    return Population(label, "SpikeSourceArray", size, spike_times=[np.array(times)] * size)
+
+
+def synapses(pairs, weight=1.0, delay=1.0, receptor="excitatory", plasticity=None, label="synapses", post=1):
+    pre, post_index = (np.array(index, dtype=np.int32) for index in zip(*pairs, strict=True))
+    count = len(pre)
+    return Projection(
+        label,
+        0,
+        post,
+        receptor,
+        pre,
+        post_index,
+        np.broadcast_to(np.asarray(weight, float), count).copy(),
+        np.broadcast_to(np.asarray(delay, float), count).copy(),
+        plasticity,
+    )
+
+
+def network(*projections: Projection, time_step: float = 1.0, populations=None) -> Network:
+    return Network(time_step, populations or [source(), cells()], list(projections))
+
+
+ONE = [(i, i) for i in range(3)]
+ALL = [(i, j) for i in range(3) for j in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("pairs", "weight", "expected"),
+    [
+        (ONE, 2.0, "one-to-one"),
+        (ALL, 2.0, "all-to-all"),
+        (ALL[::-1], 2.0, "all-to-all"),
+        (ALL[:-1], 2.0, "list"),
+        ([*ALL[:-1], ALL[0]], 2.0, "list"),
+        (ONE, [1.0, 2.0, 3.0], "list"),
+    ],
+)
+def test_patterns(pairs, weight, expected: str) -> None:
+    program = lower(network(synapses(pairs, weight)), "spinnaker", EMULATED)
+    assert program.plan["projections"][0]["pattern"] == expected
+
+
+def test_inhibitory_weights_become_magnitudes() -> None:
+    program = lower(network(synapses(ONE, -2.0, receptor="inhibitory")), "spinnaker", EMULATED)
+    assert program.arrays["projection0.weight"].tolist() == [2.0, 2.0, 2.0]
+
+
+def test_spikes_are_whole_steps_and_rounding_is_told() -> None:
+    model = network(populations=[source(times=(1.0, 2.4, 2.0)), cells()])
+    program = lower(model, "spinnaker", EMULATED)
+    assert sorted(program.arrays["population0.steps"].tolist()) == [1, 1, 1, 2, 2, 2, 2, 2, 2]
+    assert any("'source': 3 of 9 spike times rounded" in change for change in program.changes)
+
+
+def test_rounding_of_delays_refractoriness_and_values_is_told() -> None:
+    model = network(synapses(ONE, delay=1.4), populations=[source(), cells(tau_refrac=1.5, cm=0.1)])
+    told = "\n".join(lower(model, "spinnaker", EMULATED).changes)
+    for word in ("'synapses': 3 of 3 delays rounded", "'cells': tau_refrac of 3 of 3", "multiples of 2^-15"):
+        assert word in told
+
+
+def test_a_model_that_fits_exactly_changes_nothing() -> None:
+    assert lower(network(synapses(ONE)), "spinnaker", EMULATED).changes == []
+
+
+def test_short_time_steps_are_slowed_down() -> None:
+    assert lower(network(time_step=0.1), "spinnaker", EMULATED).plan["time_scale_factor"] == 10
+    assert lower(network(time_step=1.0), "spinnaker", EMULATED).plan["time_scale_factor"] == 1
+
+
+def test_injected_currents_become_offsets() -> None:
+    model = network(populations=[source(), cells(i_offset=0.5)])
+    model.injections = [
+        Injection(1, np.array([1]), np.array([5.0, 9.0]), np.array([2.0, 0.0])),
+        Injection(1, np.array([0, 1]), np.array([5.0]), np.array([1.0])),
+    ]
+    timeline = lower(model, "spinnaker", EMULATED).timeline
+    assert [(step, position) for step, position, _ in timeline] == [(5, 1), (9, 1)]
+    assert timeline[0][2].tolist() == [1.5, 3.5, 0.5]
+    assert timeline[1][2].tolist() == [1.5, 1.5, 0.5]
+
+
+def test_poisson_sources_are_played_unless_the_chip_is_to_draw_them() -> None:
+    values = {name: np.full(2, value) for name, value in (("rate", 10.0), ("start", 0.0), ("duration", 1e10))}
+    model = Network(1.0, [Population("noise", "SpikeSourcePoisson", 2, values)])
+    assert lower(model, "spinnaker", EMULATED).plan["populations"][0]["cell"] == "SpikeSourceArray"
+    chip = parse("backend: spinnaker\nmachine: virtual\npoisson_on_chip: true\n", "mine")
+    program = lower(model, "spinnaker", chip)
+    assert program.plan["populations"][0]["cell"] == "SpikeSourcePoisson"
+    assert "'noise'" in program.changes[0]
+
+
+def refused(kind: type[Exception], model: Network, *words: str, rules: str = "spinnaker") -> None:
+    with pytest.raises(kind) as caught:
+        SpinnakerBackend().check(model, Options(rules=rules))
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_other_rules_say_what_to_do() -> None:
+    refused(RequestError, network(), "'ideal'", "--rules spinnaker", rules="ideal")
+
+
+def test_a_cell_that_is_not_there() -> None:
+    refused(
+        UnsupportedError,
+        network(populations=[cells("mine", cell="HH_cond_exp")]),
+        "'mine'",
+        "HH_cond_exp",
+        "brian2",
+    )
+
+
+@pytest.mark.parametrize("time_step", [0.05, 0.25, 1.05])
+def test_a_time_step_without_a_timer(time_step: float) -> None:
+    refused(UnsupportedError, network(time_step=time_step), f"{time_step:g} ms", "brian2")
+
+
+def test_a_variable_that_is_not_recorded() -> None:
+    values = {name: np.full(2, 0.1) for name in ("a", "b", "c", "d", "i_offset")}
+    model = Network(1.0, [Population("izhikevich", "Izhikevich", 2, values)])
+    model.recorded = [Recorded(0, "u", np.array([0, 1]), 1.0)]
+    refused(UnsupportedError, model, "'izhikevich'", "'u'", "spikes, v", "brian2")
+
+
+def test_a_delay_beyond_the_rings() -> None:
+    limit = longest_delay_steps(3)
+    lower(network(synapses(ONE, delay=float(limit))), "spinnaker", EMULATED)
+    refused(
+        UnsupportedError, network(synapses(ONE, delay=limit + 1.0)), "'synapses'", f"{limit} ms", "brian2"
+    )
+
+
+def test_longest_delays() -> None:
+    assert [longest_delay_steps(size) for size in (64, 256, 5000)] == [128 * 9, 32 * 9, 32 * 9]
+
+
+@pytest.mark.parametrize(("weight", "receptor"), [(-1.0, "excitatory"), (1.0, "inhibitory")])
+def test_a_weight_of_the_other_sign(weight: float, receptor: str) -> None:
+    refused(UnsupportedError, network(synapses(ONE, weight, receptor=receptor)), "'synapses'", receptor)
+
+
+def test_a_value_beyond_the_chips_numbers() -> None:
+    refused(
+        RequestError,
+        network(populations=[source(), cells(v_thresh=70000.0)]),
+        "'cells'",
+        "v_thresh",
+        "65,536",
+    )
+
+
+def test_plasticity_that_has_no_program() -> None:
+    rule = Plasticity(20.0, 20.0, 0.5, 0.5, "multiplicative", 0.0, 5.0, 1.0)
+    model = network(synapses(ONE, plasticity=rule), populations=[source(), cells(cell="IF_cond_exp")])
+    refused(UnsupportedError, model, "'synapses'", "multiplicative", "IF_cond_exp", "brian2")
+    lower(network(synapses(ONE, plasticity=rule)), "spinnaker", EMULATED)
+
+
+def test_two_rules_onto_one_population() -> None:
+    other = Plasticity(10.0, 20.0, 0.5, 0.5, "additive", 0.0, 5.0, 1.0)
+    model = network(
+        synapses(ONE, plasticity=RULE, label="first"), synapses(ONE, plasticity=other, label="second")
+    )
+    refused(UnsupportedError, model, "'first'", "'second'", "'cells'")
+
+
+def test_a_delay_that_is_not_dendritic() -> None:
+    rule = Plasticity(20.0, 20.0, 0.5, 0.5, "additive", 0.0, 5.0, 0.0)
+    refused(
+        UnsupportedError, network(synapses(ONE, plasticity=rule)), "'synapses'", "dendritic_delay_fraction"
+    )
+
+
+def test_a_current_that_changes_all_the_time() -> None:
+    model = network()
+    model.injections = [Injection(1, np.array([0]), np.arange(200.0), np.arange(200.0))]
+    refused(UnsupportedError, model, "'cells'", "200 times", "brian2")
+
+
+def test_the_program_is_a_folder(tmp_path: Path) -> None:
+    program = lower(network(synapses(ALL[:-1])), "spinnaker", EMULATED)
+    program.write(tmp_path, EMULATED, "127.0.0.1")
+    assert json.loads((tmp_path / "program.json").read_text())["format"] == 1
+    with np.load(tmp_path / "arrays.npz") as arrays:
+        assert set(arrays) == set(program.arrays)
+    assert (tmp_path / "spynnaker.cfg").read_text() == (tmp_path / "home" / ".spynnaker.cfg").read_text()
+
+
+def test_settings_of_the_tools(tmp_path: Path) -> None:
+    emulated = configuration(EMULATED, "127.0.0.1", tmp_path)
+    assert (
+        "machine_name = localhost" in emulated
+    )  # the numbers would make sPyNNaker's transceiver a virtual one
+    assert "compressor = PairCompressor" in emulated and "version = 3" in emulated
+    assert "virtual_board = True" in configuration(load("spinnaker-virtual"), None, tmp_path)
+    assert "machine_name = spin.example" in configuration(
+        load("spin5", "spin.example"), "spin.example", tmp_path
+    )
+    assert "spalloc_server = server" in configuration(load("spalloc", "server"), None, tmp_path)
