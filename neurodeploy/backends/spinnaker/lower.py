@@ -340,7 +340,9 @@ def pattern(projection: Projection, pre_size: int, post_size: int) -> str:
 def _plasticity(
     projection: Projection, rule: Plasticity, post: Population, steps: np.ndarray, program: Program
 ) -> dict[str, Any]:
-    split_delay(projection, rule, steps, SPINNAKER, program.changes)  # refuses what is not wholly dendritic
+    split_delay(
+        projection, rule, steps, SPINNAKER, program.changes, at_least=0
+    )  # refuses what is not wholly dendritic
     learns = native_cell(post).learns
     if rule.weight_dependence not in learns:
         having = ", ".join(
