@@ -1,0 +1,124 @@
+"""An emulated board as a process of its own, which ends with the one that started it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from neurodeploy.backends.spinnaker.board.faults import parse
+from neurodeploy.errors import RunError
+
+START_SECONDS = 60.0
+
+
+class BoardProcess:
+    """A board that is up while this context is.
+
+    Parameters
+    ----------
+    version : int
+        3 (4 chips) or 5 (48 chips).
+    address : str, optional
+        Where it is to be reached; a free loopback address by default.
+    log : Path, optional
+        File for what the board says.
+    faults : str, optional
+        See :mod:`neurodeploy.backends.spinnaker.board.faults`.
+    engine : str
+        ``"native"``, ``"python"``, or ``"auto"``: native where there is a compiler.
+    threads : int
+        Of the native engine; 0 is one a processor.
+
+    Attributes
+    ----------
+    address : str
+    engine : str
+        The engine that executes it.
+    """
+
+    def __init__(
+        self,
+        version: int = 3,
+        address: str | None = None,
+        log: Path | None = None,
+        faults: str | None = None,
+        engine: str = "auto",
+        threads: int = 0,
+    ) -> None:
+        parse(faults, version)
+        self.version, self.address, self.log, self.engine = version, address or "", log, engine
+        self._command = [
+            *(sys.executable, "-m", "neurodeploy.backends.spinnaker.board"),
+            *("--version", str(version), "--engine", engine, "--threads", str(threads)),
+            *(["--address", address] if address else []),
+            *(["--faults", faults] if faults else []),
+            *("--parent", str(os.getpid())),
+        ]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> BoardProcess:
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+        with contextlib.ExitStack() as stack:
+            log = stack.enter_context(self.log.open("ab")) if self.log else subprocess.DEVNULL
+            self._process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=environment,
+                start_new_session=True,  # Ctrl-C reaches us, and we end it
+            )
+        try:
+            hello = self._hello()
+        except BaseException:
+            self.end()
+            raise
+        self.address, self.engine = hello["address"], hello["engine"]
+        return self
+
+    def _hello(self) -> dict[str, str]:
+        assert self._process and self._process.stdout
+        until, received = time.monotonic() + START_SECONDS, b""
+        while not received.endswith(b"\n"):
+            if select.select([self._process.stdout], [], [], max(0.0, until - time.monotonic()))[0]:
+                piece = os.read(self._process.stdout.fileno(), 4096)
+                received += piece
+                if piece:
+                    continue
+                raise self._failed("ended while it was to start")
+            raise self._failed(f"did not start within {START_SECONDS:g} s")
+        message: dict[str, str] = json.loads(received)
+        if "error" in message:
+            raise RunError(message["error"], why=message["why"], fix=message["fix"])
+        return message
+
+    def _failed(self, how: str) -> RunError:
+        said = ""
+        if self.log and self.log.exists():
+            said = self.log.read_text(encoding="utf-8", errors="replace").strip()[-2000:]
+        return RunError(f"The emulated board {how}" + (f":\n{said}" if said else ""))
+
+    @property
+    def alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """End it; safe to call twice."""
+        if self._process is None:
+            return
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        if self._process.stdout:
+            self._process.stdout.close()
+        self._process = None
