@@ -97,7 +97,7 @@ class Core:
         uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_ARM)
         uc.ctl_set_cpu_model(arm.UC_CPU_ARM_946)
         uc.mem_map_ptr(chip.ITCM_BASE, chip.ITCM_SIZE, ALL, self.itcm.address)
-        uc.mem_map_ptr(chip.DTCM_BASE, chip.DTCM_SIZE, ALL, self.dtcm.address)
+        uc.mem_map_ptr(chip.DTCM_BASE, chip.DTCM_SIZE, DATA, self.dtcm.address)
         for base in (chip.SDRAM_BASE, chip.SDRAM_UNBUFFERED):
             uc.mem_map_ptr(base, chip.SDRAM_SIZE, DATA, self.shared.sdram.address)
         for base in (chip.SYSTEM_RAM_BASE, chip.SYSTEM_RAM_UNBUFFERED):

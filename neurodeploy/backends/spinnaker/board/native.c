@@ -808,7 +808,7 @@ int machine_start(machine *m, int number, int physical, uint8_t *itcm, uint8_t *
     uc_engine *uc = c->uc;
     e |= uc_ctl_set_cpu_model(uc, UC_CPU_ARM_946);
     e |= uc_mem_map_ptr(uc, ITCM_BASE, ITCM_SIZE, UC_PROT_ALL, itcm);
-    e |= uc_mem_map_ptr(uc, DTCM_BASE, DTCM_SIZE, UC_PROT_ALL, dtcm);
+    e |= uc_mem_map_ptr(uc, DTCM_BASE, DTCM_SIZE, UC_PROT_READ | UC_PROT_WRITE, dtcm);
     const uint32_t data = UC_PROT_READ | UC_PROT_WRITE;
     e |= uc_mem_map_ptr(uc, SDRAM_BASE, SDRAM_SIZE, data, c->home->sdram);
     e |= uc_mem_map_ptr(uc, SDRAM_UNBUFFERED, SDRAM_SIZE, data, c->home->sdram);
