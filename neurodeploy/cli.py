@@ -62,6 +62,7 @@ class RunOptions:
     as_json: bool
     hardware: str | None = None
     host: str | None = None
+    faults: str | None = None
     allow_losses: bool = False
 
 
@@ -86,6 +87,12 @@ Hardware = Annotated[
 ]
 Host = Annotated[
     str | None, typer.Option(help="Address of the board or server.", show_default="the hardware's")
+]
+FaultsOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Break the emulated board on purpose, e.g. 'dead-core=0,0,5; lose=0.05'.", show_default=False
+    ),
 ]
 AllowLosses = Annotated[
     bool, typer.Option("--allow-losses", help="Keep a run in which the machine was late or lost something.")
@@ -117,6 +124,7 @@ def cam(
     threads: Threads = 0,
     hardware: Hardware = None,
     host: Host = None,
+    faults: FaultsOption = None,
     allow_losses: AllowLosses = False,
     seed: Seed = 0,
     out: Out = None,
@@ -126,7 +134,9 @@ def cam(
     """The hippocampal content-addressable memory: learn, recall by cue or content, forget."""
     from neurodeploy.cam.application import run_cam
 
-    options = RunOptions(backend, rules, engine, threads, seed, out, as_json, hardware, host, allow_losses)
+    options = RunOptions(
+        backend, rules, engine, threads, seed, out, as_json, hardware, host, faults, allow_losses
+    )
     with Progress(enabled=not as_json) as progress:
         result = run_cam(
             options,
@@ -147,12 +157,13 @@ def serve(
     address: Annotated[
         str | None, typer.Option(help="Address to serve on.", show_default="a free loopback address")
     ] = None,
+    faults: FaultsOption = None,
     debug: Debug = False,
 ) -> None:
     """Start an emulated board and keep it up until Ctrl-C; run on it with '--host ADDRESS'."""
     from neurodeploy.backends.spinnaker.serve import serve_board
 
-    serve_board(version, address, lambda line: typer.echo(line))
+    serve_board(version, address, faults, lambda line: typer.echo(line))
 
 
 @app.command()

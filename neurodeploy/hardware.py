@@ -31,6 +31,7 @@ class SpinnakerHardware(BaseModel):
     machine: Literal["emulated", "virtual", "board", "spalloc"]
     version: Literal[3, 5] = 5
     host: str | None = None
+    faults: str | None = None
     server: str | None = None
     user: str | None = None
     boards: int | None = Field(default=None, ge=1)
@@ -57,7 +58,7 @@ def names() -> list[str]:
     return sorted(entry.name[: -len(".yaml")] for entry in PACKAGED.iterdir() if entry.name.endswith(".yaml"))
 
 
-def load(chosen: str, host: str | None = None) -> SpinnakerHardware:
+def load(chosen: str, host: str | None = None, faults: str | None = None) -> SpinnakerHardware:
     """The machine called `chosen`: a packaged name, or the path of a YAML file.
 
     Parameters
@@ -65,6 +66,8 @@ def load(chosen: str, host: str | None = None) -> SpinnakerHardware:
     chosen : str
     host : str, optional
         Replaces the file's ``host``.
+    faults : str, optional
+        Replaces the file's ``faults``.
 
     Raises
     ------
@@ -86,12 +89,12 @@ def load(chosen: str, host: str | None = None) -> SpinnakerHardware:
             f"There is no hardware called '{chosen}'.{did_you_mean(chosen, names())}",
             fix=f"choose one of: {', '.join(names())}; or give the path of a YAML file of your own",
         )
-    return parse(text, chosen, host)
+    return parse(text, chosen, host, faults)
 
 
-def parse(text: str, name: str, host: str | None = None) -> SpinnakerHardware:
+def parse(text: str, name: str, host: str | None = None, faults: str | None = None) -> SpinnakerHardware:
     """Read the YAML `text` of the machine `name`, and check that it can be used."""
-    return _consistent(_parsed(text, name, host))
+    return _consistent(_parsed(text, name, host, faults))
 
 
 def read(name: str) -> SpinnakerHardware:
@@ -99,7 +102,7 @@ def read(name: str) -> SpinnakerHardware:
     return _parsed((PACKAGED / f"{name}.yaml").read_text(encoding="utf-8"), name)
 
 
-def _parsed(text: str, name: str, host: str | None = None) -> SpinnakerHardware:
+def _parsed(text: str, name: str, host: str | None = None, faults: str | None = None) -> SpinnakerHardware:
     try:
         data = yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -113,6 +116,8 @@ def _parsed(text: str, name: str, host: str | None = None) -> SpinnakerHardware:
         raise RequestError(f"Hardware '{name}' has no options", fix="write 'option: value', one a line")
     if host is not None:
         data["server" if data.get("machine") == "spalloc" else "host"] = host
+    if faults is not None:
+        data["faults"] = faults
     try:
         return SpinnakerHardware(**{**data, "name": name})
     except (ValidationError, TypeError) as error:
@@ -155,5 +160,11 @@ def _consistent(hardware: SpinnakerHardware) -> SpinnakerHardware:
     if hardware.machine == "virtual" and hardware.host is not None:
         raise RequestError(
             f"Hardware '{name}': a virtual machine has no address", fix="leave host out, or use a board"
+        )
+    if hardware.faults and (hardware.machine != "emulated" or hardware.host is not None):
+        raise RequestError(
+            f"Hardware '{name}': faults are given, but not for a board that is started here",
+            why="only an emulated board can be broken on demand, when it starts",
+            fix="leave faults out, or use spinnaker-emulated without a host",
         )
     return hardware

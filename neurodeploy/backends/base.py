@@ -40,6 +40,8 @@ class Options:
         The machine, for a backend that has several; None is the backend's default.
     host : str or None
         Address that replaces the one of the hardware's file.
+    faults : str or None
+        What is to be broken about an emulated machine.
     allow_losses : bool
         Whether a run that was late or lost something is kept.
     folder : Path or None
@@ -52,6 +54,7 @@ class Options:
     progress: Progress | None = None
     hardware: str | None = None
     host: str | None = None
+    faults: str | None = None
     allow_losses: bool = False
     folder: Path | None = None
 

@@ -273,6 +273,7 @@ def run_cam(
                 progress=progress,
                 hardware=options.hardware,
                 host=options.host,
+                faults=options.faults,
                 allow_losses=options.allow_losses,
                 folder=folder / options.backend,
             ),

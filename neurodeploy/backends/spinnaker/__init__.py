@@ -48,7 +48,7 @@ class SpinnakerBackend(Backend):
         from neurodeploy.hardware import load
 
         options = self.completed(options)
-        lower(network, options.rules, load(str(options.hardware), options.host))
+        lower(network, options.rules, load(str(options.hardware), options.host, options.faults))
 
     def open(self, network: Network, options: Options) -> Session:
         from neurodeploy.backends.spinnaker.session import SpinnakerSession

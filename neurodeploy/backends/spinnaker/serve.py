@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import shutil
-import threading
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
 from neurodeploy import cache
 from neurodeploy.backends.spinnaker.session import BOARD_LOG, board_process
 from neurodeploy.chips.spinnaker_machine import CHIPS
-from neurodeploy.errors import RequestError
+from neurodeploy.errors import RequestError, RunError
 
 
-def serve_board(version: int, address: str | None, say: Callable[[str], None]) -> None:
+def serve_board(version: int, address: str | None, faults: str | None, say: Callable[[str], None]) -> None:
     """Serve an emulated board until an interrupt.
 
     Raises
     ------
     RequestError
-        There is no board of that version.
+        There is no board of that version, or a fault has no meaning.
     ToolchainMissingError
         The emulator's packages are not installed.
     """
@@ -31,7 +31,11 @@ def serve_board(version: int, address: str | None, say: Callable[[str], None]) -
     with ExitStack() as stack:
         folder = cache.session_folder()
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        board = stack.enter_context(board_process()(version=version, address=address, log=folder / BOARD_LOG))
+        board = stack.enter_context(
+            board_process()(version=version, address=address, log=folder / BOARD_LOG, faults=faults)
+        )
         say(f"emulated board, version {version}, {CHIPS[version]} chips, at {board.address}; Ctrl-C ends it")
         say(f"run on it: neurodeploy run cam --backend spinnaker --host {board.address}")
-        threading.Event().wait()
+        while board.alive:
+            time.sleep(1.0)
+        raise RunError("The emulated board has ended by itself", fix="start it again")

@@ -160,11 +160,15 @@ def board_process() -> Any:
     return module.BoardProcess
 
 
-def start_board(hardware: SpinnakerHardware, log: Path, stack: ExitStack) -> str | None:
+def start_board(
+    hardware: SpinnakerHardware, log: Path, stack: ExitStack, facts: dict[str, Any]
+) -> str | None:
     """The address of the machine; an emulated one without an address is started, and ends with `stack`."""
     if hardware.machine != "emulated" or hardware.host is not None:
         return hardware.host
-    board = stack.enter_context(board_process()(version=hardware.version, log=log))
+    board = stack.enter_context(board_process()(version=hardware.version, log=log, faults=hardware.faults))
+    facts["board_engine"] = board.engine
+    facts |= {"faults": hardware.faults} if hardware.faults else {}
     address: str = board.address
     return address
 
@@ -174,7 +178,7 @@ class SpinnakerSession(Session):
 
     def __init__(self, network: Network, options: Options) -> None:
         self.network, self.options = network, options
-        self.hardware = load(str(options.hardware), options.host)
+        self.hardware = load(str(options.hardware), options.host, options.faults)
         self.report = Report(executed_by=self.hardware.executed_by)
         self.step = 0
         self._stack = ExitStack()
@@ -190,7 +194,7 @@ class SpinnakerSession(Session):
         self.folder = cache.session_folder()
         try:
             started = time.perf_counter()
-            address = start_board(self.hardware, self.folder / BOARD_LOG, self._stack)
+            address = start_board(self.hardware, self.folder / BOARD_LOG, self._stack, self.report.facts)
             self.program.write(self.folder, self.hardware, address)
             self._runner = Runner(self.folder, self.hardware.time_limit_seconds)
             versions = self._runner.ask("build", options.progress)
