@@ -240,6 +240,16 @@ class Runner:
         return {}
 
 
+def placed() -> list[Any]:
+    """``[x, y, core, name]`` of everything that has a place; empty before there is one."""
+    try:
+        from spynnaker.pyNN.data import SpynnakerDataView as View
+
+        return [[p.x, p.y, p.p, str(p.vertex.label)] for p in View.iterate_placemements()]
+    except Exception:
+        return []
+
+
 INSTRUCTIONS = ("build", "run", "mapping", "spikes", "samples", "weights", "state", "end")
 
 
@@ -275,7 +285,7 @@ def main() -> None:
             answer = getattr(runner, request["do"])(request)
         except BaseException as error:
             traceback.print_exc()
-            say({"error": f"{type(error).__name__}: {error}"})
+            say({"error": f"{type(error).__name__}: {error}", "cores": placed()})
             if not isinstance(error, Exception):
                 return
             continue

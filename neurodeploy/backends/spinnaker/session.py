@@ -23,7 +23,7 @@ import numpy as np
 from neurodeploy import cache
 from neurodeploy.backends.base import Options, Progress, Report, Session
 from neurodeploy.backends.brian2.lower import weight_sign
-from neurodeploy.backends.spinnaker import provenance, runner
+from neurodeploy.backends.spinnaker import failures, provenance, runner
 from neurodeploy.backends.spinnaker.lower import (
     array_spikes,
     check_values,
@@ -45,6 +45,14 @@ INSTALL = "pip install 'neurodeploy[spinnaker]'"
 
 POLITENESS = 20.0
 """Seconds the runner has to leave a machine in order before it is ended."""
+
+
+class ToolsError(RunError):
+    """sPyNNaker has raised something, as it says it."""
+
+    def __init__(self, doing: str, message: str, cores: dict[tuple[int, int, int], str]) -> None:
+        super().__init__(f"sPyNNaker could not {doing}: {message}")
+        self.doing, self.message, self.cores = doing, message, cores
 
 
 class Runner:
@@ -95,7 +103,7 @@ class Runner:
             if "progress" in message and progress:
                 progress(*message["progress"])
             elif "error" in message:
-                raise self._failed(do, message["error"])
+                raise self._failed(do, message["error"], message.get("cores", []))
             elif "done" in message:
                 answer: dict[str, Any] = message["done"]
                 return answer
@@ -132,13 +140,10 @@ class Runner:
             fix="read the end of the log; where memory was short, make the model smaller",
         )
 
-    def _failed(self, do: str, message: str) -> RunError:
+    def _failed(self, do: str, message: str, cores: list[list[Any]]) -> RunError:
         if message.startswith("ModuleNotFoundError"):
             return ToolchainMissingError(f"sPyNNaker is not installed: {message}", fix=INSTALL)
-        return RunError(
-            f"sPyNNaker could not {do}: {message.strip()}\n  log: {self.log}",
-            fix="read the log; it ends with what the tools and the cores have said",
-        )
+        return ToolsError(do, message, {(x, y, core): name for x, y, core, name in cores})
 
     def kill(self) -> None:
         """End the process and all it has started."""
@@ -183,6 +188,7 @@ class SpinnakerSession(Session):
         self.step = 0
         self._stack = ExitStack()
         self._runner: Runner | None = None
+        self._address: str | None = None
         self._pending: dict[tuple[str, int, str], Any] = {}
         self._read: dict[tuple[Any, ...], Any] = {}
         self._losses: list[provenance.Finding] = []
@@ -194,8 +200,10 @@ class SpinnakerSession(Session):
         self.folder = cache.session_folder()
         try:
             started = time.perf_counter()
-            address = start_board(self.hardware, self.folder / BOARD_LOG, self._stack, self.report.facts)
-            self.program.write(self.folder, self.hardware, address)
+            self._address = start_board(
+                self.hardware, self.folder / BOARD_LOG, self._stack, self.report.facts
+            )
+            self.program.write(self.folder, self.hardware, self._address)
             self._runner = Runner(self.folder, self.hardware.time_limit_seconds)
             versions = self._runner.ask("build", options.progress)
         except BaseException as error:
@@ -223,6 +231,13 @@ class SpinnakerSession(Session):
             shutil.rmtree(self.folder, ignore_errors=True)
             return error
         self._stop()
+        if isinstance(error, ToolsError):
+            labels = [population.label for population in self.network.populations]
+            log = failures.read_log(self.folder / TOOLS_LOG)
+            error = failures.explained(
+                error.message,
+                failures.Situation(error.doing, labels, self.hardware, self._address, error.cores, log),
+            )
         kept = cache.cache_folder() / "spinnaker-failures"
         kept.mkdir(exist_ok=True)
         place = Path(tempfile.mkdtemp(prefix=f"{datetime.now():%Y%m%d-%H%M%S}-", dir=kept))

@@ -11,7 +11,7 @@ from neurodeploy.chips.spinnaker_map import CORES_PER_CHIP, LINKS, SDRAM_SIZE, b
 from neurodeploy.errors import RequestError, did_you_mean
 
 UNITS = {"": 1, "kib": 1 << 10, "mib": 1 << 20}
-LEAST_SDRAM = 64 << 10
+LEAST_SDRAM = 4 << 10
 """Bytes of memory below which not even an empty model can be loaded."""
 
 
@@ -145,7 +145,7 @@ NAMES: dict[str, tuple[str, Callable[[str, int], Any], str]] = {
     "lose": ("lose", _share, "a share of the datagrams, 0 to 1"),
     "delay": ("delay", _share, "a share of the datagrams, 0 to 1"),
     "duplicate": ("duplicate", _share, "a share of the datagrams, 0 to 1"),
-    "sdram": ("sdram", _bytes, "bytes, or a number followed by KiB or MiB; 64 KiB at least"),
+    "sdram": ("sdram", _bytes, "bytes, or a number followed by KiB or MiB; 4 KiB at least"),
     "silent-after": ("silent_after", _count, "a number of datagrams"),
     "seed": ("seed", _count, "a whole number"),
 }
