@@ -55,6 +55,9 @@ from neurodeploy.chips.spinnaker_weights import (
 from neurodeploy.errors import UnsupportedError
 from neurodeploy.models.network import RECEPTORS, Network, Population, Projection
 
+IZHIKEVICH_THRESHOLD = 30
+"""mV (``_IZK_THRESHOLD``)."""
+
 Numbers = dict[str, np.ndarray]
 """Constants or state of a population by name: accums, fractions or counts, int64, shape (size,)."""
 
@@ -205,6 +208,11 @@ def current_exponential_start(population: Population) -> Numbers:
     return _membrane_start(population) | {"exc": state["isyn_exc"], "inh": -state["isyn_inh"]}
 
 
+def conductance_start(population: Population) -> Numbers:
+    state = _initial(population, gsyn_exc=0.0, gsyn_inh=0.0)
+    return _membrane_start(population) | {"exc": state["gsyn_exc"], "inh": state["gsyn_inh"]}
+
+
 def current_exponential_tick(c: Numbers, s: Numbers, arriving: np.ndarray) -> tuple[Numbers, Numbers, np.ndarray]:
     """IF_curr_exp: see :func:`exponential_input` and :func:`membrane_tick`."""
     exc = exponential_input(s["exc"], arriving[0], c["gain_exc"])
@@ -215,10 +223,120 @@ def current_exponential_tick(c: Numbers, s: Numbers, arriving: np.ndarray) -> tu
     return state, samples, spike
 
 
+def conductance_tick(c: Numbers, s: Numbers, arriving: np.ndarray) -> tuple[Numbers, Numbers, np.ndarray]:
+    r"""IF_cond_exp: conductances are kept 1024 times larger; :math:`\lfloor g/1024 \rfloor` is recorded and used."""
+    exc = exponential_input(s["exc"], arriving[0], c["gain_exc"])
+    inh = exponential_input(s["inh"], arriving[1], c["gain_inh"])
+    samples = {"v": s["v"], "gsyn_exc": exc >> 10, "gsyn_inh": inh >> 10}
+    current = multiply(exc >> 10, wrapped(c["e_rev_E"] - s["v"])) - multiply(
+        -(inh >> 10), wrapped(c["e_rev_I"] - s["v"])
+    )
+    v, left, spike = membrane_tick(c, s["v"], s["left"], wrapped(current))
+    state = {"v": v, "left": left, "exc": decayed(exc, c["decay_exc"]), "inh": decayed(inh, c["decay_inh"])}
+    return state, samples, spike
+
+
+def current_delta_constants(population: Population, time_step: float) -> Numbers:
+    """IF_curr_delta: membrane, and 1/dt."""
+    step = _step(population, time_step)
+    return membrane_constants(population, step) | {"per_step": kdivk(np.full_like(step, ONE), step)}
+
+
+def current_delta_tick(c: Numbers, s: Numbers, arriving: np.ndarray) -> tuple[Numbers, Numbers, np.ndarray]:
+    r"""IF_curr_delta: a weight w is a current of :math:`\lfloor w/dt \rfloor` for one tick."""
+    current = wrapped(multiply(arriving[0], c["per_step"]) - multiply(arriving[1], c["per_step"]))
+    v, left, spike = membrane_tick(c, s["v"], s["left"], current)
+    return {"v": v, "left": left}, {"v": s["v"]}, spike
+
+
+def current_alpha_constants(population: Population, time_step: float) -> Numbers:
+    r"""IF_curr_alpha: membrane, decays :math:`e^{-dt/\tau}` and slopes :math:`dt/\tau^2`."""
+    step = _step(population, time_step)
+    result = membrane_constants(population, step)
+    for receptor, name in (("exc", "tau_syn_E"), ("inh", "tau_syn_I")):
+        tau = accum(population.parameters[name])
+        square = multiply(tau, tau)
+        check_positive(population, f"the square of {name}", square)
+        result[f"decay_{receptor}"] = expulr(-kdivk(step, tau))
+        result[f"slope_{receptor}"] = kdivk(step, square) & (ONE - 1)
+    return result
+
+
+def current_alpha_start(population: Population) -> Numbers:
+    nothing = np.zeros(population.size, dtype=np.int64)
+    parts = {f"{part}_{receptor}": nothing for part in ("line", "fall", "last") for receptor in ("exc", "inh")}
+    return _membrane_start(population) | parts
+
+
+def alpha_input(
+    line: np.ndarray, fall: np.ndarray, last: np.ndarray, arriving: np.ndarray, slope: np.ndarray, decay: np.ndarray
+) -> tuple[np.ndarray, ...]:
+    """Line, fall and last input of an alpha synapse with the input of a tick; without input they stay as they are."""
+    some = arriving > 0
+    risen = wrapped(decayed(fall, decay) + ONE)
+    share = ONE - kdivk(np.full_like(risen, ONE), np.where(risen > 0, risen, ONE))
+    moved = multiply(wrapped(line + multiply(arriving, slope)), share)
+    return np.where(some, moved, line), np.where(some, risen, fall), np.where(some, arriving, last)
+
+
+def current_alpha_tick(c: Numbers, s: Numbers, arriving: np.ndarray) -> tuple[Numbers, Numbers, np.ndarray]:
+    """IF_curr_alpha: the current is a straight line times a falling exponential."""
+    state, currents = {}, {}
+    for number, receptor in enumerate(("exc", "inh")):
+        slope, decay = c[f"slope_{receptor}"], c[f"decay_{receptor}"]
+        line, fall, last = alpha_input(
+            *(s[f"{part}_{receptor}"] for part in ("line", "fall", "last")), arriving[number], slope, decay
+        )
+        currents[receptor] = multiply(line, fall)
+        state[f"line_{receptor}"] = wrapped(line + multiply(last, slope))
+        state[f"fall_{receptor}"] = decayed(fall, decay)
+        state[f"last_{receptor}"] = last
+    samples = {"v": s["v"], "isyn_exc": currents["exc"], "isyn_inh": currents["inh"]}
+    v, left, spike = membrane_tick(c, s["v"], s["left"], wrapped(currents["exc"] - currents["inh"]))
+    return state | {"v": v, "left": left}, samples, spike
+
+
+def izhikevich_constants(population: Population, time_step: float) -> Numbers:
+    """Izhikevich: two exponential synapses of 5 ms, and the step after a spike."""
+    step = _step(population, time_step)
+    tau = np.repeat(accum([IZHIKEVICH_TAU_SYN]), population.size)
+    parameters = {name: accum(population.parameters[name]) for name in ("a", "b", "c", "d", "i_offset")}
+    longer = multiply(step, round(IZHIKEVICH_STEP_AFTER_SPIKE * ONE))
+    return parameters | _both_exponential(population, step, (tau, tau)) | {"step": step, "longer": longer}
+
+
+def izhikevich_start(population: Population) -> Numbers:
+    nothing = np.zeros(population.size, dtype=np.int64)
+    return _initial(population, v=-70.0, u=-14.0) | {"exc": nothing, "inh": nothing, "fired": nothing}
+
+
+def izhikevich_tick(c: Numbers, s: Numbers, arriving: np.ndarray) -> tuple[Numbers, Numbers, np.ndarray]:
+    """Izhikevich: see :func:`midpoint_tick`; the step after a spike is longer."""
+    exc = exponential_input(s["exc"], arriving[0], c["gain_exc"])
+    inh = exponential_input(s["inh"], arriving[1], c["gain_inh"])
+    step = np.where(s["fired"] > 0, c["longer"], c["step"])
+    v, u = midpoint_tick(c, s["v"], s["u"], step, wrapped(exc - inh))
+    spike = v >= IZHIKEVICH_THRESHOLD * ONE
+    state = {
+        "v": np.where(spike, c["c"], v),
+        "u": np.where(spike, wrapped(u + c["d"]), u),
+        "exc": decayed(exc, c["decay_exc"]),
+        "inh": decayed(inh, c["decay_inh"]),
+        "fired": spike.astype(np.int64),
+    }
+    return state, {"v": s["v"]}, spike
+
+
 CELLS = {
     "IF_curr_exp": CoreCell(
         current_exponential_constants, current_exponential_start, current_exponential_tick
     ),
+    "IF_curr_delta": CoreCell(current_delta_constants, _membrane_start, current_delta_tick),
+    "IF_cond_exp": CoreCell(
+        current_exponential_constants, conductance_start, conductance_tick, CONDUCTANCE_SCALE
+    ),
+    "IF_curr_alpha": CoreCell(current_alpha_constants, current_alpha_start, current_alpha_tick),
+    "Izhikevich": CoreCell(izhikevich_constants, izhikevich_start, izhikevich_tick),
 }
 """The cells there is a model of, by PyNN's name."""
 

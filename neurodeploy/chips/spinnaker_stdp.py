@@ -44,8 +44,8 @@ def decay_table(tau: float, time_step: float) -> np.ndarray:
 
 
 def traced(trace: int, table: np.ndarray, steps: int) -> int:
-    """A trace after `steps` ticks, cut off to 11 fraction bits; 0 beyond the end of the table."""
-    return (trace * int(table[steps])) >> TRACE_BITS if steps < len(table) else 0
+    """A trace after `steps` ticks, cut off to 11 fraction bits; 0 beyond the end of the table, and before the spike."""
+    return (trace * int(table[steps])) >> TRACE_BITS if 0 <= steps < len(table) else 0
 
 
 def traced_spike(trace: int, table: np.ndarray, steps: int) -> int:
@@ -132,9 +132,9 @@ def stdp_update(
     for tick, trace in history:
         if tick > end:
             break
-        if tick > begin and tick + delay > last:
+        if tick > begin:
             weight = stdp_change(rule, weight, traced(last_trace, rule.plus, tick + delay - last), True)
         latest = (tick, trace)
-    if latest is not None and now > latest[0] + delay:
+    if latest is not None:
         weight = stdp_change(rule, weight, traced(latest[1], rule.minus, now - latest[0] - delay), False)
     return (weight >> shift) & 0xFFFF
