@@ -13,6 +13,7 @@ Python front end 7.4.1.  Compared bit by bit with the chip's own programs, ``tes
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -33,7 +34,7 @@ from neurodeploy.chips.spinnaker_arithmetic import (
     multiply,
     wrapped,
 )
-from neurodeploy.chips.spinnaker_machine import FRACTION_BITS, NEURONS_PER_CORE, RING_BUFFER_BITS
+from neurodeploy.chips.spinnaker_machine import FRACTION_BITS, NEURONS_PER_CORE, RECEPTOR_BITS, RING_BUFFER_BITS
 from neurodeploy.chips.spinnaker_stdp import (
     HISTORY,
     PairRuleConstants,
@@ -129,10 +130,11 @@ def midpoint_tick(c: Numbers, v: np.ndarray, u: np.ndarray, step: np.ndarray, cu
     drive = wrapped(140 * ONE + current + c["i_offset"] - u)
     slope = wrapped(drive + multiply(wrapped(five + multiply(v, quadratic)), v))
     middle = wrapped(v + multiply(multiply(step, slope), ONE // 2))
-    bend = multiply(multiply(multiply(step, wrapped(multiply(c["b"], v) - u)), c["a"]), ONE // 2)
+    rate = multiply(c["a"], step)
+    bend = multiply(multiply(rate, wrapped(multiply(c["b"], v) - u)), ONE // 2)
     slope = wrapped(drive - bend + multiply(wrapped(five + multiply(middle, quadratic)), middle))
     turn = wrapped(-u - bend + multiply(c["b"], middle))
-    return wrapped(v + multiply(step, slope)), wrapped(u + multiply(multiply(c["a"], step), turn))
+    return wrapped(v + multiply(step, slope)), wrapped(u + multiply(rate, turn))
 
 
 # ---------------------------------------------------------------------------------------- cells
@@ -301,7 +303,7 @@ def izhikevich_constants(population: Population, time_step: float) -> Numbers:
     step = _step(population, time_step)
     tau = np.repeat(accum([IZHIKEVICH_TAU_SYN]), population.size)
     parameters = {name: accum(population.parameters[name]) for name in ("a", "b", "c", "d", "i_offset")}
-    longer = multiply(step, round(IZHIKEVICH_STEP_AFTER_SPIKE * ONE))
+    longer = multiply(step, int(IZHIKEVICH_STEP_AFTER_SPIKE * ONE))  # the compiler cuts the constant off
     return parameters | _both_exponential(population, step, (tau, tau)) | {"step": step, "longer": longer}
 
 
@@ -374,17 +376,19 @@ class _Synapses:
     shift: int
     of_pre: dict[int, np.ndarray]
     rule: PairRuleConstants | None
+    slots: int
     before: dict[int, tuple[int, int]] = field(default_factory=dict)
 
 
 class _Core:
     """The neurons of one population: state, ring buffer and history."""
 
-    def __init__(self, population: Population, time_step: float, slots: int) -> None:
+    def __init__(self, population: Population, time_step: float, longest: int) -> None:
+        self.slots = ring_slots(longest, time_step)
         self.cell = CELLS[population.cell]
         self.constants = self.cell.constants(population, time_step)
         self.state = self.cell.start(population)
-        self.ring = np.zeros((slots, 2, population.size), dtype=np.int64)
+        self.ring = np.zeros((longest + 1, 2, population.size), dtype=np.int64)
         self.shifts = np.zeros((2, 1), dtype=np.int64)
         self.rule: PairRuleConstants | None = None
         self.history: list[list[tuple[int, int]]] = [[] for _ in range(population.size)]
@@ -420,10 +424,11 @@ class _Core:
                     step,
                     last,
                     last_trace,
-                    int(synapses.delay[i]),
+                    int(synapses.delay[i]) % synapses.slots,
                     self.history[synapses.projection.post_index[i]],
                 )
             synapses.before[pre] = step, traced_spike(last_trace, rule.plus, step - last)
+            which = which[synapses.delay[which] % synapses.slots > 0]  # the chip skips them
         slots = (step + synapses.delay[which]) % len(self.ring)
         at = slots, synapses.receptor, synapses.projection.post_index[which]
         np.add.at(self.ring, at, synapses.stored[which])
@@ -521,26 +526,32 @@ def check(network: Network) -> None:
         )
 
 
-def _slots(network: Network, target: int) -> int:
-    """The most ring-buffer slots of a core of that population's neurons and two receptors."""
-    bits = max((network.populations[target].size - 1).bit_length(), 1)
-    return 1 << (RING_BUFFER_BITS - 1 - bits)
+def ring_slots(longest: int, time_step: float) -> int:
+    """Slots that the host gives a ring buffer for a `longest` delay, in steps of `time_step` ms.
+
+    One too few where `longest` is a power of two above 1: the longest delay is then 0 in a synapse's delay field.
+    A static weight still reaches its slot, a plastic one is skipped, and its rule takes the delay for 0.
+    Source: ``max_delay_steps_incoming``.
+    """
+    steps = math.ceil(round(longest * time_step, 9) / time_step)
+    return 1 << max((steps - 1).bit_length(), 1)
 
 
 def _cores(network: Network, delays: list[np.ndarray]) -> dict[int, _Core]:
     longest: dict[int, int] = {}
     for projection, delay in zip(network.projections, delays, strict=True):
         if projection.size:
-            longest[projection.post] = max(longest.get(projection.post, 0), int(delay.max()))
-            slots = _slots(network, projection.post)
-            if delay.max() > slots:
+            longest[projection.post] = max(longest.get(projection.post, 1), int(delay.max()))
+            neuron_bits = max((network.populations[projection.post].size - 1).bit_length(), 1)
+            most = 1 << (RING_BUFFER_BITS - RECEPTOR_BITS - neuron_bits)
+            if delay.max() > most:
                 raise UnsupportedError(
                     f"Projection '{projection.label}': a delay of {int(delay.max())} steps; the whole-number model has"
-                    f" no delay extensions, and the ring buffer of its target {slots} slots",
+                    f" no delay extensions, and the ring buffer of its target at most {most} slots",
                     fix="use shorter delays",
                 )
     return {
-        position: _Core(population, network.time_step, longest.get(position, 0) + 1)
+        position: _Core(population, network.time_step, longest.get(position, 1))
         for position, population in enumerate(network.populations)
         if not population.is_source
     }
@@ -578,7 +589,8 @@ def _load(
             rule = core.rule = pair_rule_constants(projection.plasticity, network.time_step, core.cell.scale)
         stored = quantise_weights(projection.weight, scale, on_chip, projection.label)
         of_pre = {int(pre): np.flatnonzero(projection.pre_index == pre) for pre in np.unique(projection.pre_index)}
-        result.append(_Synapses(projection, receptor, stored, delay, scale, shift, of_pre, rule))
+        slots = core.slots
+        result.append(_Synapses(projection, receptor, stored, delay, scale, shift, of_pre, rule, slots))
     return result
 
 
