@@ -562,32 +562,32 @@ def _load(
 ) -> list[_Synapses | None]:
     """Choose the shift of every receptor and quantise all weights; None for a projection without synapses."""
     sizes = [population.size for population in network.populations]
+    kinds = [
+        pattern(projection, sizes[projection.pre], sizes[projection.post], network.time_step)
+        if projection.size
+        else ""
+        for projection in network.projections
+    ]
     statistics: dict[tuple[int, str], list] = {}
-    for projection, delay in zip(network.projections, delays, strict=True):
+    for projection, kind, delay in zip(network.projections, kinds, delays, strict=True):
         if projection.size:
-            entry = incoming(
-                projection,
-                np.round(delay * network.time_step, 9),
-                sizes[projection.pre],
-                sizes[projection.post],
-            )
+            entry = incoming(projection, kind, np.round(delay * network.time_step, 9))
             statistics.setdefault((projection.post, projection.receptor), []).append(entry)
     for (post, receptor), entries in statistics.items():
         sum_ = largest_sum(entries, network.time_step, cores[post].cell.scale, rate, sigma)
         cores[post].shifts[RECEPTORS.index(receptor)] = ring_shift(sum_)
     result: list[_Synapses | None] = []
-    for projection, delay in zip(network.projections, delays, strict=True):
+    for projection, kind, delay in zip(network.projections, kinds, delays, strict=True):
         if not projection.size:
             result.append(None)
             continue
         core, receptor = cores[projection.post], RECEPTORS.index(projection.receptor)
         shift = int(core.shifts[receptor, 0])
         scale = weight_scale(shift, core.cell.scale)
-        on_chip = pattern(projection, sizes[projection.pre], sizes[projection.post]) != "list"
         rule = None
         if projection.plasticity is not None:
             rule = core.rule = pair_rule_constants(projection.plasticity, network.time_step, core.cell.scale)
-        stored = quantise_weights(projection.weight, scale, on_chip, projection.label)
+        stored = quantise_weights(projection.weight, scale, kind != "list", projection.label)
         of_pre = {int(pre): np.flatnonzero(projection.pre_index == pre) for pre in np.unique(projection.pre_index)}
         slots = core.slots
         result.append(_Synapses(projection, receptor, stored, delay, scale, shift, of_pre, rule, slots))

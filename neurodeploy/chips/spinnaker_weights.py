@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from neurodeploy.chips.spinnaker_arithmetic import accum
+from neurodeploy.chips.spinnaker_arithmetic import accum, multiply
 from neurodeploy.chips.spinnaker_machine import FRACTION_BITS
 from neurodeploy.errors import RequestError, UnsupportedError
 from neurodeploy.models.network import Projection
@@ -30,13 +30,26 @@ POISSON_SIGMAS = 3.0
 """Standard deviations up to which a Poisson count is summed (``POSSION_SIGMA_SUMMATION_LIMIT``)."""
 
 
-def pattern(projection: Projection, pre_size: int, post_size: int) -> str:
+def delay_on_chip(delay: float, time_step: float) -> int:
+    r"""Steps of a delay in ms as the chip counts them, :math:`\lfloor d \cdot (1/dt) \rfloor` of two accums: at times one too few.
+
+    Source: ``rescale_delay`` of ``generator_types.h``.
+    """
+    milliseconds, steps_per_millisecond = accum((delay, 1.0 / time_step))
+    return max(int(multiply(milliseconds, steps_per_millisecond)) >> FRACTION_BITS, 1)
+
+
+def pattern(projection: Projection, pre_size: int, post_size: int, time_step: float) -> str:
     """``"one-to-one"`` or ``"all-to-all"`` where the synapses are that and all alike, else ``"list"``.
 
-    The first two are drawn up on the chip, lists on the host, and they round a weight differently.
+    The first two are drawn up on the chip, lists on the host, and they round a weight differently.  What would get
+    another delay on the chip (see :func:`delay_on_chip`) is a list, too.
     """
     pre, post = projection.pre_index, projection.post_index
     if np.ptp(projection.weight) or np.ptp(projection.delay):
+        return "list"
+    steps = round(float(projection.delay[0]) / time_step)
+    if delay_on_chip(round(steps * time_step, 9), time_step) != steps:
         return "list"
     if pre_size == post_size == len(pre) and np.array_equal(pre, post) and len(np.unique(pre)) == pre_size:
         return "one-to-one"
@@ -68,17 +81,16 @@ class Incoming:
     connections: int
 
 
-def incoming(projection: Projection, delay: np.ndarray, pre_size: int, post_size: int) -> Incoming:
-    """Statistics of a projection with `delay` in ms, as whole steps times the time step."""
+def incoming(projection: Projection, kind: str, delay: np.ndarray) -> Incoming:
+    """Statistics of a projection of that :func:`pattern`, with `delay` in ms as whole steps times the time step."""
     weight = np.abs(np.asarray(projection.weight, dtype=float))
-    if pattern(projection, pre_size, post_size) == "list":
+    connections = int(np.bincount(projection.post_index).max())
+    if kind == "list":
         mean, variance, largest = (float(f(weight)) for f in (np.mean, np.var, np.max))
         delay_variance = float(np.var(delay))
-        connections = int(np.bincount(projection.post_index).max())
     else:
         mean = largest = float(weight[0])
         variance = delay_variance = 0.0
-        connections = int(np.bincount(projection.post_index).max())
     if projection.plasticity is not None:
         largest = max(largest, abs(projection.plasticity.w_min), abs(projection.plasticity.w_max))
         mean, variance = largest, 0.0
