@@ -84,8 +84,8 @@ def pair_rule_constants(rule: Plasticity, time_step: float, scale: float) -> Pai
     values = accum(
         (rule.A_plus * amplitude, rule.A_minus * amplitude, float(lowest) * scale, float(highest) * scale)
     )
-    tables = (decay_table(tau, time_step) for tau in (rule.tau_plus, rule.tau_minus))
-    return PairRuleConstants(additive, *tables, *(int(value) for value in values))
+    plus, minus = decay_table(rule.tau_plus, time_step), decay_table(rule.tau_minus, time_step)
+    return PairRuleConstants(additive, plus, minus, *(int(value) for value in values))
 
 
 def stdp_change(rule: PairRuleConstants, weight: int, trace: int, potentiate: bool) -> int:

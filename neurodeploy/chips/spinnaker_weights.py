@@ -31,7 +31,7 @@ POISSON_SIGMAS = 3.0
 
 
 def delay_on_chip(delay: float, time_step: float) -> int:
-    r"""Steps of a delay in ms as the chip counts them, :math:`\lfloor d \cdot (1/dt) \rfloor` of two accums: at times one too few.
+    r"""A delay in ms in the chip's own steps, :math:`\lfloor d \cdot (1/dt) \rfloor` of two accums: at times one too few.
 
     Source: ``rescale_delay`` of ``generator_types.h``.
     """
