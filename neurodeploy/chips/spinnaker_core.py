@@ -36,6 +36,7 @@ from neurodeploy.chips.spinnaker_stdp import (
 from neurodeploy.chips.spinnaker_weights import (
     LARGEST_ENTRY,
     Incoming,
+    delays_on_host,
     incoming,
     largest_sum,
     pattern,
@@ -86,8 +87,8 @@ class _Synapses:
 class _Core:
     """The neurons of one population: state, ring buffer and history."""
 
-    def __init__(self, population: Population, time_step: float, longest: int) -> None:
-        self.slots = ring_slots(longest, time_step)
+    def __init__(self, population: Population, time_step: float, longest: int, slots: int) -> None:
+        self.slots = slots
         self.cell = CELLS[population.cell]
         self.constants = self.cell.constants(population, time_step)
         self.state = self.cell.start(population)
@@ -157,8 +158,10 @@ def simulate(network: Network, steps: int, rate: float = 30.0, sigma: float = 5.
     delays = [
         whole_steps(p.delay, network.time_step, f"Projection '{p.label}': delay") for p in network.projections
     ]
-    cores = _cores(network, delays)
-    synapses = _load(network, delays, cores, (rate, sigma))
+    kinds = _patterns(network)
+    cores = _cores(network, kinds, delays)
+    _choose_shifts(network, kinds, delays, cores, (rate, sigma))
+    synapses = _load(network, kinds, delays, cores)
     trains = {
         position: _trains(network, population, steps)
         for position, population in enumerate(network.populations)
@@ -291,32 +294,51 @@ def weight_sign(network: Network, projection: Projection) -> float:
     return -1.0 if projection.receptor == "inhibitory" and not conductances else 1.0
 
 
-def ring_slots(longest: int, time_step: float) -> int:
-    """Slots that the host gives a ring buffer for a `longest` delay, in steps of `time_step` ms.
+def ring_slots(longest: float, time_step: float) -> int:
+    """Slots that the host gives a ring buffer for a `longest` delay, both in ms (``max_delay_steps_incoming``).
 
-    One too few where `longest` is a power of two above 1: the longest delay is then 0 in a synapse's delay field.
-    A static weight still reaches its slot, a plastic one is skipped, and its rule takes the delay for 0.
-    Source: ``max_delay_steps_incoming``.
+    One too few where `longest` is a power of two of steps, above 1: the longest delay is then 0 in a synapse's delay
+    field.  A static weight still reaches its slot, a plastic one is skipped, and its rule takes the delay for 0.
     """
-    steps = math.ceil(round(longest * time_step, 9) / time_step)
-    return 1 << max((steps - 1).bit_length(), 1)
+    return 1 << max((math.ceil(longest / time_step) - 1).bit_length(), 1)
 
 
-def _cores(network: Network, delays: list[np.ndarray]) -> dict[int, _Core]:
-    longest: dict[int, int] = {}
-    for projection, delay in zip(network.projections, delays, strict=True):
-        if projection.size:
-            longest[projection.post] = max(longest.get(projection.post, 1), int(delay.max()))
-            neuron_bits = max((network.populations[projection.post].size - 1).bit_length(), 1)
-            most = 1 << (RING_BUFFER_BITS - RECEPTOR_BITS - neuron_bits)
-            if delay.max() > most:
-                raise UnsupportedError(
-                    f"Projection '{projection.label}': a delay of {int(delay.max())} steps; the whole-number model has"
-                    f" no delay extensions, and the ring buffer of its target at most {most} slots",
-                    fix="use shorter delays",
-                )
+def _patterns(network: Network) -> list[str]:
+    """The :func:`pattern` of every projection; empty for one without synapses."""
+    sizes = [population.size for population in network.populations]
+    return [
+        pattern(projection, sizes[projection.pre], sizes[projection.post], network.time_step)
+        if projection.size
+        else ""
+        for projection in network.projections
+    ]
+
+
+def _cores(network: Network, kinds: list[str], delays: list[np.ndarray]) -> dict[int, _Core]:
+    steps: dict[int, int] = {}
+    milliseconds: dict[int, float] = {}
+    for projection, kind, delay in zip(network.projections, kinds, delays, strict=True):
+        if not projection.size:
+            continue
+        post, longest = projection.post, int(delay.max())
+        steps[post] = max(steps.get(post, 1), longest)
+        on_host = float(delays_on_host(delay, kind, network.time_step).max())
+        milliseconds[post] = max(milliseconds.get(post, 0.0), on_host)
+        neuron_bits = max((network.populations[post].size - 1).bit_length(), 1)
+        most = 1 << (RING_BUFFER_BITS - RECEPTOR_BITS - neuron_bits)
+        if longest > most:
+            raise UnsupportedError(
+                f"Projection '{projection.label}': a delay of {longest} steps; the whole-number model has"
+                f" no delay extensions, and the ring buffer of its target at most {most} slots",
+                fix="use shorter delays",
+            )
     return {
-        position: _Core(population, network.time_step, longest.get(position, 1))
+        position: _Core(
+            population,
+            network.time_step,
+            steps.get(position, 1),
+            ring_slots(milliseconds.get(position, network.time_step), network.time_step),
+        )
         for position, population in enumerate(network.populations)
         if not population.is_source
     }
@@ -333,7 +355,7 @@ def _choose_shifts(
     statistics: dict[tuple[int, str], list[Incoming]] = {}
     for projection, kind, delay in zip(network.projections, kinds, delays, strict=True):
         if projection.size:
-            entry = incoming(projection, kind, np.round(delay * network.time_step, 9))
+            entry = incoming(projection, kind, delays_on_host(delay, kind, network.time_step))
             statistics.setdefault((projection.post, projection.receptor), []).append(entry)
     for (post, receptor), entries in statistics.items():
         largest = largest_sum(entries, network.time_step, cores[post].cell.scale, *settings)
@@ -341,17 +363,9 @@ def _choose_shifts(
 
 
 def _load(
-    network: Network, delays: list[np.ndarray], cores: dict[int, _Core], settings: tuple[float, float]
+    network: Network, kinds: list[str], delays: list[np.ndarray], cores: dict[int, _Core]
 ) -> list[_Synapses | None]:
     """Quantise all weights; None for a projection without synapses."""
-    sizes = [population.size for population in network.populations]
-    kinds = [
-        pattern(projection, sizes[projection.pre], sizes[projection.post], network.time_step)
-        if projection.size
-        else ""
-        for projection in network.projections
-    ]
-    _choose_shifts(network, kinds, delays, cores, settings)
     result: list[_Synapses | None] = []
     for projection, kind, delay in zip(network.projections, kinds, delays, strict=True):
         if not projection.size:

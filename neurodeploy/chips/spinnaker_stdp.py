@@ -99,7 +99,7 @@ def stdp_change(rule: PairRuleConstants, weight: int, trace: int, potentiate: bo
         step = int(multiply(np.int64(amplitude), trace << (FRACTION_BITS - TRACE_BITS)))
         return min(weight + step, rule.highest) if potentiate else max(weight - step, rule.lowest)
     room = rule.highest - weight if potentiate else weight - rule.lowest
-    change = int(wrapped(multiply(np.int64(room), amplitude) * trace)) >> TRACE_BITS
+    change = int(multiply(multiply(np.int64(room), amplitude), trace << (FRACTION_BITS - TRACE_BITS)))
     return weight + change if potentiate else weight - change
 
 

@@ -59,6 +59,12 @@ def pattern(projection: Projection, pre_size: int, post_size: int, time_step: fl
     return "list"
 
 
+def delays_on_host(steps: np.ndarray, kind: str, time_step: float) -> np.ndarray:
+    """Delays in ms, with the rounding errors that the host's own have: those of a list are products again."""
+    delays = np.asarray(steps, dtype=float) * time_step
+    return delays if kind == "list" else np.round(delays, 9)
+
+
 @dataclass(frozen=True)
 class Incoming:
     """What the host knows of one projection onto a receptor when it chooses the shift.
@@ -82,7 +88,7 @@ class Incoming:
 
 
 def incoming(projection: Projection, kind: str, delay: np.ndarray) -> Incoming:
-    """Statistics of a projection of that :func:`pattern`, with `delay` in ms as whole steps times the time step."""
+    """Statistics of a projection of that :func:`pattern`, with `delay` in ms (:func:`delays_on_host`)."""
     weight = np.abs(np.asarray(projection.weight, dtype=float))
     connections = int(np.bincount(projection.post_index).max())
     if kind == "list":
