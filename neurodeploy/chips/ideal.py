@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from neurodeploy.chips.rules import Cell, CellUpdate, PairRule, Parameters, TickRules
+from neurodeploy.chips.rules import Cell, CellUpdate, PairRule, Parameters, TickRules, nearest_steps
 from neurodeploy.chips.updates import (
     CURRENT_ALPHA,
     CURRENT_DELTA,
@@ -209,7 +209,7 @@ IDEAL = TickRules(
     spike_is_at_end_of_step=True,
     sources_before_update=True,
     sampled_at_the_end_too=True,
-    refractory_rounding="nearest",
+    refractory_count=nearest_steps,
     cells={
         "IF_curr_exp": Cell(CURRENT_EXPONENTIAL, current_exponential, _CURRENTS),
         "IF_curr_alpha": Cell(CURRENT_ALPHA, current_alpha, _CURRENTS),

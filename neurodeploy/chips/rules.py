@@ -124,8 +124,8 @@ class TickRules:
         Whether a source's spike at ``k dt`` counts before the update of step k or after it, with the neurons' own.
     sampled_at_the_end_too : bool
         Whether a run of N steps gives N+1 samples (t = 0 and t = T) or N.
-    refractory_rounding : str
-        ``"nearest"`` or ``"up"``: how ``tau_refrac / dt`` becomes a count of skipped updates.
+    refractory_count : function of (tau_refrac, time step), both in ms, to whole steps
+        How many updates are skipped after a spike.
     cells : dict of str to Cell
     pair_rule : PairRule
     """
@@ -136,7 +136,7 @@ class TickRules:
     spike_is_at_end_of_step: bool
     sources_before_update: bool
     sampled_at_the_end_too: bool
-    refractory_rounding: str
+    refractory_count: Callable[[np.ndarray, float], np.ndarray]
     cells: dict[str, Cell]
     pair_rule: PairRule
 
@@ -152,11 +152,12 @@ class TickRules:
 
     def refractory_steps(self, tau_refrac: np.ndarray, time_step: float) -> np.ndarray:
         """Whole steps without an update after a spike, from ``tau_refrac`` in ms."""
-        ratio = np.asarray(tau_refrac, dtype=float) / time_step
-        nearest = np.rint(ratio)
-        on_grid = np.abs(ratio - nearest) < GRID_TOLERANCE
-        rounded = np.ceil(ratio) if self.refractory_rounding == "up" else nearest
-        return np.where(on_grid, nearest, rounded)
+        return np.asarray(self.refractory_count(np.asarray(tau_refrac, dtype=float), time_step), dtype=float)
+
+
+def nearest_steps(time: np.ndarray, time_step: float) -> np.ndarray:
+    """Nearest whole number of steps in `time`."""
+    return np.rint(time / time_step)
 
 
 GRID_TOLERANCE = 1e-6

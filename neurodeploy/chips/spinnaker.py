@@ -16,6 +16,8 @@ from __future__ import annotations
 import numpy as np
 
 from neurodeploy.chips.rules import Cell, CellUpdate, PairRule, Parameters, TickRules
+from neurodeploy.chips.spinnaker_arithmetic import accum, kdivk
+from neurodeploy.chips.spinnaker_machine import FRACTION_BITS
 from neurodeploy.chips.updates import (
     CURRENT_DELTA,
     CURRENT_EXPONENTIAL,
@@ -171,6 +173,16 @@ def izhikevich(p: Parameters, dt: float) -> Parameters:
     }
 
 
+def refractory_steps(tau_refrac: np.ndarray, time_step: float) -> np.ndarray:
+    r"""Ticks without an update, :math:`\lceil \tau/dt \rceil` of two s16.15 numbers: 2 ms at 0.4 ms are 6.
+
+    The quotient is cut off to 15 fraction bits before it is rounded up (``lif_ceil_accum(kdivk(...))``).
+    """
+    tau = accum(np.ravel(tau_refrac))
+    quotient = kdivk(tau, accum([time_step])).reshape(np.shape(tau_refrac))
+    return -(-quotient >> FRACTION_BITS)
+
+
 _CURRENTS = {"isyn_exc": "decay_exc", "isyn_inh": "decay_inh"}
 _CONDUCTANCES = {"gsyn_exc": "decay_exc", "gsyn_inh": "decay_inh"}
 
@@ -181,7 +193,7 @@ SPINNAKER = TickRules(
     spike_is_at_end_of_step=False,
     sources_before_update=False,
     sampled_at_the_end_too=False,
-    refractory_rounding="up",
+    refractory_count=refractory_steps,
     cells={
         "IF_curr_exp": Cell(CURRENT_EXPONENTIAL, current_exponential, _CURRENTS),
         "IF_curr_alpha": Cell(

@@ -24,6 +24,7 @@ from neurodeploy.chips.spinnaker_machine import (
     NativeCell,
     longest_delay_steps,
 )
+from neurodeploy.chips.spinnaker_weights import pattern
 from neurodeploy.errors import RequestError, UnsupportedError
 from neurodeploy.hardware import SpinnakerHardware
 from neurodeploy.models.network import Injection, Network, Plasticity, Population, Projection
@@ -306,7 +307,7 @@ def _projection(network: Network, position: int, projection: Projection, program
         "pre": projection.pre,
         "post": projection.post,
         "receptor": projection.receptor,
-        "pattern": pattern(projection, pre.size, post.size),
+        "pattern": pattern(projection, pre.size, post.size, network.time_step),
         "plasticity": None,
     }
     delay = np.round(steps * network.time_step, 9)
@@ -322,19 +323,6 @@ def _projection(network: Network, position: int, projection: Projection, program
     if projection.plasticity is not None:
         entry["plasticity"] = _plasticity(projection, projection.plasticity, post, steps, program)
     return entry
-
-
-def pattern(projection: Projection, pre_size: int, post_size: int) -> str:
-    """``"one-to-one"`` or ``"all-to-all"`` where the synapses are that and all alike, else ``"list"``."""
-    pre, post = projection.pre_index, projection.post_index
-    if np.ptp(projection.weight) or np.ptp(projection.delay):
-        return "list"
-    if pre_size == post_size == len(pre) and np.array_equal(pre, post) and len(np.unique(pre)) == pre_size:
-        return "one-to-one"
-    pairs = pre.astype(np.int64) * post_size + post
-    if len(pairs) == pre_size * post_size and len(np.unique(pairs)) == len(pairs):
-        return "all-to-all"
-    return "list"
 
 
 def _plasticity(
