@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from neurodeploy.backends.brian2.lower import refuse, spike_steps, split_delay, weight_sign, whole_delays
+from neurodeploy.backends.lowering import refuse, spike_steps, split_delay, weight_sign, whole_delays
 from neurodeploy.backends.spinnaker.program import FORMAT, Program
 from neurodeploy.backends.spinnaker.provenance import native_name
 from neurodeploy.chips.rules import GRID_TOLERANCE, rules_by_name

@@ -22,7 +22,7 @@ import numpy as np
 
 from neurodeploy import cache
 from neurodeploy.backends.base import Options, Progress, Report, Session
-from neurodeploy.backends.brian2.lower import weight_sign
+from neurodeploy.backends.lowering import weight_sign
 from neurodeploy.backends.spinnaker import provenance, runner
 from neurodeploy.backends.spinnaker.lower import (
     array_spikes,
