@@ -326,3 +326,22 @@ def test_learning_that_cannot_move_a_weight_is_an_error(a_plus: float, fails: bo
     error = grid([1.0, 1.0, 1.0], 2.0**-8, rule).error
     assert (error is not None) is fails
     assert error is None or "A_plus moves a weight by 0.00195 at most" in error.what
+
+
+@pytest.mark.parametrize(("tau", "share"), [(0.5, "0"), (0.8, "0.36"), (200.0, "0")])
+def test_alpha_synapse_that_the_chip_loses_is_an_error(tau: float, share: str) -> None:
+    model = network(synapses(ONE), populations=[source(), cells(cell="IF_curr_alpha", tau_syn_E=tau)])
+    with pytest.raises(
+        RequestError, match=f"'cells': tau_syn_E {tau:g} ms .* act with {share} of their weight"
+    ):
+        lower(model, "spinnaker", EMULATED)
+    changes = lower(model, "spinnaker", EMULATED, allow_losses=True).changes
+    assert any(change.startswith("vanished: Population 'cells': tau_syn_E") for change in changes)
+
+
+def test_alpha_synapse_that_is_a_little_weaker_is_told_and_an_unused_one_is_not() -> None:
+    model = network(
+        synapses(ONE), populations=[source(), cells(cell="IF_curr_alpha", tau_syn_E=60.0, tau_syn_I=0.5)]
+    )
+    (told,) = lower(model, "spinnaker", EMULATED).changes
+    assert "excitatory synapses are 1.1 % weaker" in told

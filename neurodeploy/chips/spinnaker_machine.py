@@ -103,6 +103,20 @@ def longest_delay_steps(neurons: int) -> int:
     return ring_slots(neurons) * (DELAY_STAGES + 1)
 
 
+def alpha_slope(tau: np.ndarray, time_step: float) -> tuple[np.ndarray, np.ndarray]:
+    r"""The rise of an alpha function in a step, :math:`dt/\tau^2`: as the chip has it, and exact.
+
+    The chip truncates it to a multiple of 2^-15 and keeps it in a number below 1: what is above is lost
+    (``synapse_types_alpha_impl.h`` holds it as a ``decay_t``).
+    """
+    one = float(1 << FRACTION_BITS)
+    tau = np.asarray(tau, dtype=float)
+    square = np.floor((np.rint(tau * one) / one) ** 2 * one) / one
+    with np.errstate(divide="ignore"):
+        slope = np.floor(np.rint(time_step * one) / np.where(square > 0, square, np.inf)) / one
+        return np.mod(slope, 1.0), time_step / tau**2
+
+
 def effective_time_constant(tau: np.ndarray, time_step: float) -> np.ndarray:
     r"""The time constant that a cell's membrane has on the chip, ms.
 

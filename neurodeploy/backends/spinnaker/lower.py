@@ -23,6 +23,7 @@ from neurodeploy.chips.spinnaker_machine import (
     REAL_TIME_STEP,
     SMALLEST_VALUE,
     NativeCell,
+    alpha_slope,
     effective_time_constant,
     longest_delay_steps,
     ring_slots,
@@ -36,6 +37,9 @@ MOST_CURRENT_CHANGES = 64
 
 MEMBRANE_TOLERANCE = 1e-3
 """Share by which a membrane's time constant may be another on the chip before that is told."""
+
+ALPHA_TOLERANCE = 0.1
+"""Share by which an alpha synapse may be weaker on the chip before that is an error."""
 
 ELSEWHERE = "run it with the brian2 backend, which has it"
 
@@ -79,6 +83,7 @@ def lower(network: Network, rules: str, hardware: SpinnakerHardware, allow_losse
     _vanishing_values(network, program, allow_losses)
     _rounded_values(network, program)
     _slower_membranes(network, program)
+    _alpha_slopes(network, program, allow_losses)
     return program
 
 
@@ -246,6 +251,42 @@ def _vanishing_values(network: Network, program: Program, allow_losses: bool) ->
                 " (allow_losses=True)",
             )
         program.changes.append(f"vanished: {what} is 0 on the chip ({gone.size} of {exact.size} values)")
+
+
+def _alpha_slopes(network: Network, program: Program, allow_losses: bool) -> None:
+    """Raise where an alpha synapse does not rise on the chip as it ought to; say how far it is off elsewhere."""
+    for population in network.populations:
+        if population.cell != "IF_curr_alpha":
+            continue
+        for name, receptor in (("tau_syn_E", "excitatory"), ("tau_syn_I", "inhibitory")):
+            tau = np.asarray(population.parameters[name], dtype=float)
+            slope, exact = alpha_slope(tau, network.time_step)
+            used = any(
+                network.populations[p.post] is population and p.receptor == receptor and p.size
+                for p in network.projections
+            )
+            if not used:
+                continue
+            off = slope / exact - 1.0
+            worst = int(np.argmax(np.abs(off)))
+            what = (
+                f"Population '{population.label}': {name} {tau[worst]:g} ms of IF_curr_alpha in steps of"
+                f" {network.time_step:g} ms: its {receptor} synapses"
+            )
+            if abs(off[worst]) > ALPHA_TOLERANCE:
+                least, most = math.sqrt(network.time_step), math.sqrt(network.time_step / SMALLEST_VALUE)
+                what += f" act with {slope[worst] / exact[worst]:.3g} of their weight on the chip"
+                if not allow_losses:
+                    raise RequestError(
+                        what,
+                        why=f"their slope, dt/tau^2 = {exact[worst]:.3g}, is kept as a multiple of 2^-{FRACTION_BITS} below 1;"
+                        " what is above 1 is cut off",
+                        fix=f"use a {name} above {least:.3g} ms and well below {most:.3g} ms, another time step, or IF_curr_exp,"
+                        " or keep such a run with --allow-losses (allow_losses=True)",
+                    )
+                program.changes.append(f"vanished: {what}")
+            elif abs(off[worst]) > MEMBRANE_TOLERANCE:
+                program.changes.append(f"{what} are {-100 * off[worst]:.2g} % weaker on the chip")
 
 
 def _slower_membranes(network: Network, program: Program) -> None:
