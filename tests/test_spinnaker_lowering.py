@@ -239,3 +239,109 @@ def test_settings_of_the_tools(tmp_path: Path) -> None:
         load("spin5", "spin.example"), "spin.example", tmp_path
     )
     assert "spalloc_server = server" in configuration(load("spalloc", "server"), None, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("plastic", "static", "longer"),
+    [(2.0, 1.0, True), (4.0, 1.0, True), (1.0, 1.0, False), (3.0, 1.0, False)],
+)
+def test_ring_that_sPyNNaker_makes_too_short_for_learning_is_lengthened(plastic, static, longer) -> None:
+    model = network(synapses(ONE, delay=plastic, plasticity=RULE), synapses(ONE, delay=static, label="other"))
+    entry = lower(model, "spinnaker", EMULATED).plan["populations"][1]
+    assert entry.get("longer_ring", False) is longer
+
+
+def test_longer_static_delay_makes_room_for_learning() -> None:
+    model = network(synapses(ONE, delay=2.0, plasticity=RULE), synapses(ONE, delay=3.0, label="other"))
+    assert "longer_ring" not in lower(model, "spinnaker", EMULATED).plan["populations"][1]
+
+
+def test_static_synapses_need_no_longer_ring() -> None:
+    program = lower(network(synapses(ONE, delay=2.0)), "spinnaker", EMULATED)
+    assert "longer_ring" not in program.plan["populations"][1]
+
+
+@pytest.mark.parametrize("delay", [32.0, 64.0])
+def test_plastic_delay_of_a_whole_ring_is_refused(delay: float) -> None:
+    pairs = [(0, i) for i in range(256)]
+    model = network(
+        synapses(pairs, delay=delay, plasticity=RULE, label="learn"), populations=[source(), cells(size=256)]
+    )
+    with pytest.raises(
+        UnsupportedError, match=f"'learn': plastic synapse 0 has a delay of {delay:g} ms.*32 slots"
+    ):
+        lower(model, "spinnaker", EMULATED)
+    model.projections[0].delay -= 1.0
+    lower(model, "spinnaker", EMULATED)
+
+
+def test_value_that_vanishes_is_an_error_unless_allowed() -> None:
+    model = network(populations=[source(), cells(i_offset=1e-5)])
+    with pytest.raises(RequestError, match=r"'cells': i_offset 1e-05 is 0 on the chip \(3 of 3 values\)"):
+        lower(model, "spinnaker", EMULATED)
+    changes = lower(model, "spinnaker", EMULATED, allow_losses=True).changes
+    assert any(change.startswith("vanished: Population 'cells': i_offset") for change in changes)
+
+
+def test_learning_amplitude_that_vanishes_is_an_error() -> None:
+    rule = Plasticity(20.0, 20.0, 0.5, 1e-6, "additive", 0.0, 5.0, 1.0)
+    with pytest.raises(RequestError, match="'synapses': A_minus 1e-06 is 0 on the chip"):
+        lower(network(synapses(ONE, plasticity=rule)), "spinnaker", EMULATED)
+
+
+def test_fine_time_steps_change_the_membrane_and_that_is_told() -> None:
+    told = "\n".join(lower(network(time_step=0.1), "spinnaker", EMULATED).changes)
+    assert "'cells': tau_m 20 ms acts as 20.053 ms (+0.27 %)" in told
+
+
+def grid(weights, step, plasticity=None, **options):
+    from neurodeploy.backends.spinnaker.weights import weights_on_grid
+
+    projection = synapses(ONE, np.array(weights), plasticity=plasticity)
+    return weights_on_grid(projection, "cells", step, EMULATED, **options)
+
+
+def test_weights_that_vanish_are_an_error_with_the_grid_and_the_fix() -> None:
+    error = grid([1.0, 0.001, 0.0005], 2.0**-8).error
+    assert isinstance(error, RequestError)
+    assert "'synapses': 2 of 3 weights are 0 on the chip, the first 0.001 of synapse 1" in error.what
+    assert "0.003906" in error.why and "30 Hz" in error.why and "'cells'" in error.why
+    assert "ring_buffer_sigma" in error.fix and "spikes_per_second" in error.fix
+
+
+def test_weights_that_survive_are_rounded_and_told() -> None:
+    finding = grid([1.0, 0.0, 0.00196], 2.0**-8)
+    assert finding.error is None
+    assert "1 of 3 weights rounded to multiples of 0.003906" in finding.changes[0]
+
+
+def test_weights_that_are_cut_are_an_error() -> None:
+    error = grid([1.0, 255.0, 257.0], 2.0**-8).error
+    assert error is not None and "1 of 3 weights are cut to 256 on the chip, the first 257" in error.what
+
+
+@pytest.mark.parametrize(("a_plus", "fails"), [(2.0**-9, True), (2.0**-8, False), (0.0, False)])
+def test_learning_that_cannot_move_a_weight_is_an_error(a_plus: float, fails: bool) -> None:
+    rule = Plasticity(20.0, 20.0, a_plus, 0.5, "additive", 0.0, 5.0, 1.0)
+    error = grid([1.0, 1.0, 1.0], 2.0**-8, rule).error
+    assert (error is not None) is fails
+    assert error is None or "A_plus moves a weight by 0.00195 at most" in error.what
+
+
+@pytest.mark.parametrize(("tau", "share"), [(0.5, "0"), (0.8, "0.36"), (200.0, "0")])
+def test_alpha_synapse_that_the_chip_loses_is_an_error(tau: float, share: str) -> None:
+    model = network(synapses(ONE), populations=[source(), cells(cell="IF_curr_alpha", tau_syn_E=tau)])
+    with pytest.raises(
+        RequestError, match=f"'cells': tau_syn_E {tau:g} ms .* act with {share} of their weight"
+    ):
+        lower(model, "spinnaker", EMULATED)
+    changes = lower(model, "spinnaker", EMULATED, allow_losses=True).changes
+    assert any(change.startswith("vanished: Population 'cells': tau_syn_E") for change in changes)
+
+
+def test_alpha_synapse_that_is_a_little_weaker_is_told_and_an_unused_one_is_not() -> None:
+    model = network(
+        synapses(ONE), populations=[source(), cells(cell="IF_curr_alpha", tau_syn_E=60.0, tau_syn_I=0.5)]
+    )
+    (told,) = lower(model, "spinnaker", EMULATED).changes
+    assert "excitatory synapses are 1.1 % weaker" in told

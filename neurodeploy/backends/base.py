@@ -144,10 +144,13 @@ class Backend(ABC):
         What the user types after ``--backend``.
     description : str
         One line for ``neurodeploy targets``.
+    has_hardware : bool
+        Whether it runs on a machine that the user may choose.
     """
 
     name: str
     description: str
+    has_hardware: bool = False
 
     @abstractmethod
     def check(self, network: Network, options: Options) -> None:

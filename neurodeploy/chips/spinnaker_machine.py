@@ -8,8 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
 FRACTION_BITS = 15
 """Parameters and state are s16.15: 32-bit numbers with this many bits behind the point."""
+
+SMALLEST_VALUE = 2.0**-FRACTION_BITS
+"""Step of the chip's numbers, s16.15."""
+
+LARGEST_WEIGHT = (1 << 16) - 1
+"""Weights are unsigned 16-bit multiples of a step that sPyNNaker chooses for each receptor of a population."""
 
 LARGEST_VALUE = 65536.0
 """What s16.15 holds lies below this, and not below its negative."""
@@ -81,10 +89,42 @@ CELLS = {
 }
 
 
+def ring_slots(neurons: int, neurons_per_core: int | None = None) -> int:
+    """Slots of the longest ring buffer on a core of a population of `neurons`."""
+    bits = max((min(neurons, neurons_per_core or NEURONS_PER_CORE) - 1).bit_length(), 0)
+    return 1 << (RING_BUFFER_BITS - RECEPTOR_BITS - bits)
+
+
 def longest_delay_steps(neurons: int) -> int:
     """The longest delay onto a population of `neurons`, in steps: a core's own ring and all its extensions.
 
     A core may run out of memory before that; the tools say so when they map the model.
     """
-    neuron_bits = max((min(neurons, NEURONS_PER_CORE) - 1).bit_length(), 0)
-    return int((1 << (RING_BUFFER_BITS - RECEPTOR_BITS - neuron_bits)) * (DELAY_STAGES + 1))
+    return ring_slots(neurons) * (DELAY_STAGES + 1)
+
+
+def alpha_slope(tau: np.ndarray, time_step: float) -> tuple[np.ndarray, np.ndarray]:
+    r"""The rise of an alpha function in a step, :math:`dt/\tau^2`: as the chip has it, and exact.
+
+    The chip truncates it to a multiple of 2^-15 and keeps it in a number below 1: what is above is lost
+    (``synapse_types_alpha_impl.h`` holds it as a ``decay_t``).
+    """
+    one = float(1 << FRACTION_BITS)
+    tau = np.asarray(tau, dtype=float)
+    square = np.floor((np.rint(tau * one) / one) ** 2 * one) / one
+    with np.errstate(divide="ignore"):
+        slope = np.floor(np.rint(time_step * one) / np.where(square > 0, square, np.inf)) / one
+        return np.mod(slope, 1.0), time_step / tau**2
+
+
+def effective_time_constant(tau: np.ndarray, time_step: float) -> np.ndarray:
+    r"""The time constant that a cell's membrane has on the chip, ms.
+
+    The step, :math:`dt`, is rounded to 2^-15 ms; :math:`dt/\tau` is truncated to a multiple of 2^-15, and so is the factor
+    :math:`e^{-dt/\tau}` by which the membrane moves in a step.  A membrane on which nothing decays has no time constant.
+    """
+    one = float(1 << FRACTION_BITS)
+    ratio = np.floor(np.rint(time_step * one) / (np.rint(np.asarray(tau, dtype=float) * one) / one)) / one
+    factor = np.floor(np.exp(-ratio) * one) / one
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.where(factor > 0, -time_step / np.log(np.where(factor > 0, factor, 0.5)), 0.0))

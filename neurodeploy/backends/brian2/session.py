@@ -27,12 +27,9 @@ from neurodeploy.backends.brian2.lower import (
     injected_current,
     lower,
     recordable,
-    spike_steps,
-    split_delay,
-    weight_sign,
-    whole_delays,
 )
 from neurodeploy.backends.brian2.structure import SOURCES
+from neurodeploy.backends.lowering import spike_steps, split_delay, weight_sign, whole_delays
 from neurodeploy.chips.rules import rules_by_name
 from neurodeploy.errors import RequestError, RunError, UnsupportedError
 from neurodeploy.models.network import Injection, Network, Recorded

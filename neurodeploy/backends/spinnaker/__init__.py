@@ -27,6 +27,7 @@ class SpinnakerBackend(Backend):
     """
 
     name = "spinnaker"
+    has_hardware = True
     description = "sPyNNaker on a SpiNNaker board, real or emulated (the chip's own programs), or mapped only"
 
     def __init__(
@@ -48,7 +49,8 @@ class SpinnakerBackend(Backend):
         from neurodeploy.hardware import load
 
         options = self.completed(options)
-        lower(network, options.rules, load(str(options.hardware), options.host, options.faults))
+        hardware = load(str(options.hardware), options.host, options.faults)
+        lower(network, options.rules, hardware, options.allow_losses)
 
     def open(self, network: Network, options: Options) -> Session:
         from neurodeploy.backends.spinnaker.session import SpinnakerSession

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from neurodeploy.backends.brian2.lower import refuse, spike_steps, split_delay, weight_sign, whole_delays
+from neurodeploy.backends.lowering import refuse, spike_steps, split_delay, weight_sign, whole_delays
 from neurodeploy.backends.spinnaker.program import FORMAT, Program
 from neurodeploy.backends.spinnaker.provenance import native_name
 from neurodeploy.chips.rules import GRID_TOLERANCE, rules_by_name
@@ -21,8 +21,12 @@ from neurodeploy.chips.spinnaker_machine import (
     LARGEST_VALUE,
     MILLISECOND_GRID,
     REAL_TIME_STEP,
+    SMALLEST_VALUE,
     NativeCell,
+    alpha_slope,
+    effective_time_constant,
     longest_delay_steps,
+    ring_slots,
 )
 from neurodeploy.chips.spinnaker_weights import pattern
 from neurodeploy.errors import RequestError, UnsupportedError
@@ -32,11 +36,17 @@ from neurodeploy.models.network import Injection, Network, Plasticity, Populatio
 MOST_CURRENT_CHANGES = 64
 """An injected current becomes a change of ``i_offset`` between two runs of the machine, at seconds each."""
 
+MEMBRANE_TOLERANCE = 1e-3
+"""Share by which a membrane's time constant may be another on the chip before that is told."""
+
+ALPHA_TOLERANCE = 0.1
+"""Share by which an alpha synapse may be weaker on the chip before that is an error."""
+
 ELSEWHERE = "run it with the brian2 backend, which has it"
 
 
-def lower(network: Network, rules: str, hardware: SpinnakerHardware) -> Program:
-    """Lower `network` for `hardware`.
+def lower(network: Network, rules: str, hardware: SpinnakerHardware, allow_losses: bool = False) -> Program:
+    """Lower `network` for `hardware`; what the chip's numbers make 0 is an error unless `allow_losses`.
 
     Raises
     ------
@@ -68,9 +78,13 @@ def lower(network: Network, rules: str, hardware: SpinnakerHardware) -> Program:
     for position, projection in enumerate(network.projections):
         if projection.size:
             program.plan["projections"].append(_projection(network, position, projection, program))
+    _longer_rings(network, hardware, program)
     _recordings(network, program)
     program.timeline = timeline(network, network.injections)
+    _vanishing_values(network, program, allow_losses)
     _rounded_values(network, program)
+    _slower_membranes(network, program)
+    _alpha_slopes(network, program, allow_losses)
     return program
 
 
@@ -210,6 +224,89 @@ def _rounded_values(network: Network, program: Program) -> None:
         )
 
 
+def _vanishing_values(network: Network, program: Program, allow_losses: bool) -> None:
+    """Raise where a value that is not 0 is 0 in the chip's numbers."""
+    named = [
+        (f"Population '{population.label}'", name, values)
+        for population in network.populations
+        if not population.is_source
+        for name, values in (*population.parameters.items(), *population.initial_values.items())
+    ]
+    named += [
+        (f"Projection '{projection.label}'", name, np.array([getattr(projection.plasticity, name)]))
+        for projection in network.projections
+        if projection.plasticity is not None
+        for name in ("A_plus", "A_minus")
+    ]
+    for owner, name, values in named:
+        exact = np.asarray(values, dtype=float)
+        gone = np.flatnonzero((exact != 0.0) & (np.rint(exact / SMALLEST_VALUE) == 0.0))
+        if not gone.size:
+            continue
+        what = f"{owner}: {name} {exact[gone[0]]:g}"
+        if not allow_losses:
+            raise RequestError(
+                f"{what} is 0 on the chip ({gone.size} of {exact.size} values)",
+                why=f"its numbers are multiples of 2^-{FRACTION_BITS} = {SMALLEST_VALUE:.3g}",
+                fix=f"set it to 0 or to at least {SMALLEST_VALUE:.2g}, or keep such a run with --allow-losses"
+                " (allow_losses=True)",
+            )
+        program.changes.append(f"vanished: {what} is 0 on the chip ({gone.size} of {exact.size} values)")
+
+
+def _alpha_slopes(network: Network, program: Program, allow_losses: bool) -> None:
+    """Raise where an alpha synapse does not rise on the chip as it ought to; say how far it is off elsewhere."""
+    for population in network.populations:
+        if population.cell != "IF_curr_alpha":
+            continue
+        for name, receptor in (("tau_syn_E", "excitatory"), ("tau_syn_I", "inhibitory")):
+            tau = np.asarray(population.parameters[name], dtype=float)
+            slope, exact = alpha_slope(tau, network.time_step)
+            used = any(
+                network.populations[p.post] is population and p.receptor == receptor and p.size
+                for p in network.projections
+            )
+            if not used:
+                continue
+            off = slope / exact - 1.0
+            worst = int(np.argmax(np.abs(off)))
+            what = (
+                f"Population '{population.label}': {name} {tau[worst]:g} ms of IF_curr_alpha in steps of"
+                f" {network.time_step:g} ms: its {receptor} synapses"
+            )
+            if abs(off[worst]) > ALPHA_TOLERANCE:
+                least, most = math.sqrt(network.time_step), math.sqrt(network.time_step / SMALLEST_VALUE)
+                what += f" act with {slope[worst] / exact[worst]:.3g} of their weight on the chip"
+                if not allow_losses:
+                    raise RequestError(
+                        what,
+                        why=f"their slope, dt/tau^2 = {exact[worst]:.3g}, is kept as a multiple of 2^-{FRACTION_BITS} below 1;"
+                        " what is above 1 is cut off",
+                        fix=f"use a {name} above {least:.3g} ms and well below {most:.3g} ms, another time step, or IF_curr_exp,"
+                        " or keep such a run with --allow-losses (allow_losses=True)",
+                    )
+                program.changes.append(f"vanished: {what}")
+            elif abs(off[worst]) > MEMBRANE_TOLERANCE:
+                program.changes.append(f"{what} are {-100 * off[worst]:.2g} % weaker on the chip")
+
+
+def _slower_membranes(network: Network, program: Program) -> None:
+    """Say where the chip's rounding of the membrane's factor makes it another membrane."""
+    for population in network.populations:
+        if "tau_m" not in population.parameters:
+            continue
+        tau = np.asarray(population.parameters["tau_m"], dtype=float)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            off = effective_time_constant(tau, network.time_step) / tau - 1.0
+        worst = int(np.argmax(np.abs(off)))
+        if np.isfinite(off[worst]) and abs(off[worst]) > MEMBRANE_TOLERANCE:
+            program.changes.append(
+                f"Population '{population.label}': tau_m {tau[worst]:g} ms acts as"
+                f" {tau[worst] * (1 + off[worst]):.5g} ms ({100 * off[worst]:+.2g} %): in steps of {network.time_step:g} ms the"
+                f" membrane's factor is close to 1, and a multiple of 2^-{FRACTION_BITS}; spikes may move by a step"
+            )
+
+
 def _store(program: Program, name: str, values: np.ndarray) -> str:
     program.arrays[name] = np.asarray(values, dtype=float)
     return name
@@ -323,6 +420,40 @@ def _projection(network: Network, position: int, projection: Projection, program
     if projection.plasticity is not None:
         entry["plasticity"] = _plasticity(projection, projection.plasticity, post, steps, program)
     return entry
+
+
+def _longer_rings(network: Network, hardware: SpinnakerHardware, program: Program) -> None:
+    """Mark the populations whose ring buffer sPyNNaker 7.4.1 would make one slot too short for their plastic synapses.
+
+    It gives a delay of n steps a ring of n slots where n is a power of two.  The delay of a synapse is kept modulo
+    that number, so that it is 0 there: a static synapse then still finds its slot, a plastic one is left out.
+
+    Raises
+    ------
+    UnsupportedError
+        The delay of a plastic synapse is a multiple of the longest ring that there is.
+    """
+    step = network.time_step
+    for position, population in enumerate(network.populations):
+        mine = [p for p in network.projections if p.post == position and p.size]
+        plastic = [p for p in mine if p.plasticity is not None]
+        if not plastic:
+            continue
+        slots = ring_slots(population.size, hardware.neurons_per_core)
+        for projection in plastic:
+            steps = np.rint(np.asarray(projection.delay) / step).astype(int)
+            wrong = np.flatnonzero(steps % slots == 0)
+            if wrong.size:
+                raise UnsupportedError(
+                    f"Projection '{projection.label}': plastic synapse {wrong[0]} has a delay of"
+                    f" {steps[wrong[0]] * step:g} ms, a multiple of the {slots} slots of a ring buffer on"
+                    f" '{population.label}'",
+                    why="sPyNNaker keeps such a delay as 0, and the chip leaves the synapse out",
+                    fix=f"make the delay {step:g} ms shorter or longer, or {ELSEWHERE}",
+                )
+        longest = max(int(np.rint(np.max(p.delay) / step)) for p in mine)
+        if longest > 1 and longest & (longest - 1) == 0 and longest < slots:
+            program.plan["populations"][position]["longer_ring"] = True
 
 
 def _plasticity(

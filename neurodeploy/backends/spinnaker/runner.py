@@ -27,6 +27,25 @@ def uniform(values: np.ndarray) -> Any:
     return float(values[0]) if len(values) and not np.ptp(values) else [float(value) for value in values]
 
 
+def lengthen_rings(targets: list[Any]) -> None:
+    """Give the vertices `targets` a ring buffer twice as long as sPyNNaker 7.4.1 does.
+
+    It counts the slots for a longest delay of n steps as if delays began at 0: with n a power of two, one too few,
+    and a plastic synapse with that delay is left out by the chip.
+    """
+    from spynnaker.pyNN.models import neuron
+
+    kind: Any = neuron.PopulationVertex
+    own = kind.max_delay_steps_incoming
+    chosen = {id(target) for target in targets}
+
+    def slots(vertex: Any) -> int:
+        count: int = own.fget(vertex)
+        return min(2 * count, vertex.max_delay_steps) if id(vertex) in chosen else count
+
+    kind.max_delay_steps_incoming = property(slots)
+
+
 class Runner:
     """One model in sPyNNaker, from the Program in `folder`."""
 
@@ -54,13 +73,34 @@ class Runner:
                 sim.set_number_of_neurons_per_core(getattr(sim, cell), plan["neurons_per_core"])
         return {"spynnaker": version("sPyNNaker"), "pynn": version("PyNN")}
 
-    def describe(self) -> None:
-        """Tell sPyNNaker the model: late, since it misreads spike trains that change before a model is mapped."""
+    def describe(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Tell sPyNNaker the model: late, since it misreads spike trains that change before a model is mapped.
+
+        Gives the step of the weights of each projection: what they are multiples of.
+        """
+        self.amend(request)
         for position, entry in enumerate(self.plan["populations"]):
             self.populations.append(self.population(position, entry))
             self.say({"progress": ["compile", position + 1, len(self.plan["populations"])]})
         for entry in self.plan["projections"]:
             self.projections[entry["position"]] = self.projection(entry)
+        lengthen_rings(
+            [
+                population._vertex
+                for population, entry in zip(self.populations, self.plan["populations"], strict=True)
+                if entry.get("longer_ring")
+            ]
+        )
+        return {"weight_steps": self.weight_steps()}
+
+    def weight_steps(self) -> dict[int, float]:
+        finest = {}
+        for position, projection in self.projections.items():
+            target = projection._projection_edge.post_vertex
+            scales = target.get_weight_scales(target.get_ring_buffer_shifts())
+            receptor = projection._synapse_information.synapse_type
+            finest[position] = 1.0 / float(scales[receptor])
+        return finest
 
     def population(self, position: int, entry: dict[str, Any]) -> Any:
         sim = self.sim
@@ -133,11 +173,7 @@ class Runner:
         """Advance by ``steps``; changes named in the request come first."""
         from spinn_front_end_common.data import FecDataView
 
-        if self.populations:
-            self.change(request)
-        else:
-            self.amend(request)
-            self.describe()
+        self.change(request)
         steps = request["steps"]
         self.sim.run(steps * self.dt if self.dt == 1.0 else (steps - BELOW) * self.dt)
         self.step += steps
@@ -201,13 +237,7 @@ class Runner:
                 ],
             }
             vertices.append(entry)
-        finest = {}
-        for position, projection in self.projections.items():
-            target = projection._projection_edge.post_vertex
-            scales = target.get_weight_scales(target.get_ring_buffer_shifts())
-            receptor = projection._synapse_information.synapse_type
-            finest[position] = 1.0 / float(scales[receptor])
-        return {"vertices": vertices, "weight_steps": finest}
+        return {"vertices": vertices}
 
     # -------------------------------------------------------------------------------- reading
 
@@ -250,7 +280,7 @@ def placed() -> list[Any]:
         return []
 
 
-INSTRUCTIONS = ("build", "run", "mapping", "spikes", "samples", "weights", "state", "end")
+INSTRUCTIONS = ("build", "describe", "run", "mapping", "spikes", "samples", "weights", "state", "end")
 
 
 def leave_with(parent: int) -> None:

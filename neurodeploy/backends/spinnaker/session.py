@@ -22,7 +22,7 @@ import numpy as np
 
 from neurodeploy import cache
 from neurodeploy.backends.base import Options, Progress, Report, Session
-from neurodeploy.backends.brian2.lower import weight_sign
+from neurodeploy.backends.lowering import weight_sign
 from neurodeploy.backends.spinnaker import failures, provenance, runner
 from neurodeploy.backends.spinnaker.lower import (
     array_spikes,
@@ -34,6 +34,7 @@ from neurodeploy.backends.spinnaker.lower import (
     timeline,
 )
 from neurodeploy.backends.spinnaker.program import REPORTS
+from neurodeploy.backends.spinnaker.weights import weights_on_grid
 from neurodeploy.errors import RunError, ToolchainMissingError, UnsupportedError
 from neurodeploy.hardware import SpinnakerHardware, load
 from neurodeploy.models.network import Injection, Network
@@ -193,7 +194,7 @@ class SpinnakerSession(Session):
         self._read: dict[tuple[Any, ...], Any] = {}
         self._losses: list[provenance.Finding] = []
         started = time.perf_counter()
-        self.program = lower(network, options.rules, self.hardware)
+        self.program = lower(network, options.rules, self.hardware, options.allow_losses)
         self.report.changes += self.program.changes
         self._timeline = list(self.program.timeline)
         self.report.wall["build"] = time.perf_counter() - started
@@ -307,7 +308,11 @@ class SpinnakerSession(Session):
         np.savez(self.folder / "changes.npz", **arrays)  # type: ignore[arg-type]
         if self.options.progress:
             self.options.progress("run", self.step, end)
-        answer = self._ask("run", steps=until - self.step, changes=changes, arrays="changes.npz")
+        news: dict[str, Any] = {"changes": changes, "arrays": "changes.npz"}
+        if first:
+            self._judge_weights(self._ask("describe", **news)["weight_steps"])
+            news["changes"] = []
+        answer = self._ask("run", steps=until - self.step, **news)
         self.step = until
         self._read.clear()
         if self.options.progress:
@@ -350,16 +355,18 @@ class SpinnakerSession(Session):
             "chips": len(chips),
             "mapping": mapping["vertices"],
         }
-        for position, step in ((int(key), value) for key, value in mapping["weight_steps"].items()):
+
+    def _judge_weights(self, steps: dict[str, float]) -> None:
+        """Say how weights are rounded; fail on those that vanish or are cut, unless the user allows it."""
+        for position, step in ((int(key), value) for key, value in steps.items()):
             projection = self.network.projections[position]
-            magnitude = np.abs(projection.weight)
-            shift = np.abs(np.rint(magnitude / step) * step - magnitude)
-            moved = int(np.count_nonzero(shift > 1e-12))
-            if moved:
-                self.report.changes.append(
-                    f"Projection '{projection.label}': {moved} of {projection.size} weights rounded to multiples of"
-                    f" {step:.4g}, by {shift.max():.2g} at most"
-                )
+            target = self.network.populations[projection.post].label
+            finding = weights_on_grid(projection, target, step, self.hardware)
+            if finding.error is not None:
+                if not self.options.allow_losses:
+                    raise self._kept(finding.error)
+                self.report.changes.append(f"vanished: {finding.error.what}")
+            self.report.changes += finding.changes
 
     def _judge(self, reports: Path) -> None:
         """Fail on anything late, lost or saturated, unless the user allows it."""

@@ -25,6 +25,9 @@ EXTRA = (
     "threads",
     "seed",
     "progress",
+    "hardware",
+    "host",
+    "allow_losses",
 )
 
 
@@ -51,6 +54,12 @@ def setup(timestep: float = 0.1, min_delay: Any = "auto", **extra: Any) -> int:
         Seeds what is drawn while the model runs (Poisson sources); 0 by default.
     progress : callable, optional
         Called as ``progress(stage, done, total)``.
+    hardware : str, optional
+        The machine, for a backend that has several: a packaged name or the path of a YAML file.
+    host : str, optional
+        Address of the machine, instead of the one in its file.
+    allow_losses : bool, optional
+        Keep a run in which the machine lost something, or that has values which vanish on it; False by default.
 
     Returns
     -------
@@ -90,6 +99,21 @@ def setup(timestep: float = 0.1, min_delay: Any = "auto", **extra: Any) -> int:
         raise RequestError(f"setup(): progress is {progress!r}; it must be a function (stage, done, total)")
     backend = _backend(extra.get("backend", "brian2"))
     options = Options(threads=threads, progress=progress)
+    for name in ("hardware", "host"):
+        value = extra.get(name)
+        if value is not None and not isinstance(value, str):
+            raise RequestError(f"setup(): {name} is {value!r}; it must be a string")
+        if value is not None and not backend.has_hardware:
+            raise RequestError(
+                f"setup(): the {backend.name} backend has no use for {name} {value!r}",
+                why="it runs on this machine",
+                fix=f"leave {name} out, or use backend='spinnaker'",
+            )
+        setattr(options, name, value)
+    losses = extra.get("allow_losses", False)
+    if not isinstance(losses, bool):
+        raise RequestError(f"setup(): allow_losses is {losses!r}; it must be True or False")
+    options.allow_losses = losses
     for name in ("rules", "engine"):
         if name in extra:
             setattr(options, name, extra[name])

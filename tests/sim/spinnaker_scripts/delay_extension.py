@@ -1,0 +1,31 @@
+"""Delays beyond a core's own ring buffer, through a delay extension core."""
+
+import json
+
+import pyNN.spiNNaker as sim
+
+
+def trains(population):
+    return [[float(t) for t in train] for train in population.get_data("spikes").segments[-1].spiketrains]
+
+
+def voltage(population):
+    return [[float(x) for x in row] for row in population.get_data("v").segments[-1].analogsignals[0]]
+
+
+sim.setup(timestep=1.0, min_delay=1.0)
+source = sim.Population(3, sim.SpikeSourceArray(spike_times=[[5], [6], [7]]), label="source")
+cells = sim.Population(100, sim.IF_curr_exp(tau_refrac=30.0), label="cells")
+pairs = [
+    (0, 0, 40.0, 1),
+    (0, 1, 40.0, 64),
+    (1, 2, 40.0, 65),
+    (1, 3, 40.0, 100),
+    (2, 4, 40.0, 200),
+    (2, 99, 40.0, 300),
+]
+sim.Projection(source, cells, sim.FromListConnector(pairs), sim.StaticSynapse())
+cells.record("spikes")
+sim.run(350)
+print(json.dumps({"spikes": trains(cells)}))
+sim.end()
