@@ -11,7 +11,15 @@ from drive import PARAMETERS, cells, driven, source, synapses
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special
+from test_cam_reference import rows_of
 
+from neurodeploy import pynn as sim
+from neurodeploy.backends import registry
+from neurodeploy.cam import experiments
+from neurodeploy.cam.application import TIME_STEP
+from neurodeploy.cam.decoding import spike_rows
+from neurodeploy.cam.model import build
+from neurodeploy.cam.operations import spike_times
 from neurodeploy.chips.spinnaker_arithmetic import (
     LARGEST_EXPONENT,
     ONE,
@@ -414,3 +422,17 @@ def test_cells_of_one_population_do_not_know_of_each_other() -> None:
         alone = cells("IF_curr_exp", 1, i_offset=float(together.parameters["i_offset"][neuron]))
         assert np.array_equal(simulate(Network(1.0, [alone]), 80).samples[0, "v"][:, 0], all_[:, neuron])
     assert np.ptp(all_[5]) > 0
+
+
+@pytest.mark.parametrize("name", ["functional", "stress"])
+def test_the_memorys_published_recordings_are_reproduced_row_for_row(name: str) -> None:
+    """They come from SpiNNaker hardware: twelve populations, static and plastic synapses."""
+    experiment = experiments.experiment(name)
+    sim.setup(timestep=TIME_STEP, min_delay=TIME_STEP, backend=registry.load("brian2"), rules="spinnaker")
+    trains = spike_times(experiment.operations, experiment.cues, experiment.contents)
+    build(sim, experiment.cues, experiment.contents, *trains)
+    network = sim.capture()
+    spikes = simulate(network, round(experiment.duration_ms / TIME_STEP)).spikes
+    labels = [population.label for population in network.populations]
+    found = {label: (spikes[i][0] * TIME_STEP, spikes[i][1]) for i, label in enumerate(labels)}
+    assert spike_rows(found) == rows_of(name)

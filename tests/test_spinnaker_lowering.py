@@ -81,6 +81,13 @@ def test_patterns(pairs, weight, expected: str) -> None:
     assert program.plan["projections"][0]["pattern"] == expected
 
 
+@pytest.mark.parametrize(("time_step", "expected"), [(1.0, "one-to-one"), (1.5, "list"), (0.1, "list")])
+def test_delays_that_the_chip_would_cut_off_are_drawn_up_on_the_host(time_step: float, expected: str) -> None:
+    """3 steps of 1.5 ms, divided by 1.5 ms in the chip's fixed point, are a little less than 3."""
+    program = lower(network(synapses(ONE, delay=3 * time_step), time_step=time_step), "spinnaker", EMULATED)
+    assert program.plan["projections"][0]["pattern"] == expected
+
+
 def test_inhibitory_weights_become_magnitudes() -> None:
     program = lower(network(synapses(ONE, -2.0, receptor="inhibitory")), "spinnaker", EMULATED)
     assert program.arrays["projection0.weight"].tolist() == [2.0, 2.0, 2.0]
