@@ -370,3 +370,32 @@ def test_the_fix_for_long_delays_in_lists_helps() -> None:
     text = f"backend: spinnaker\nmachine: emulated\nneurons_per_core: {most}\n"
     lower(model, "spinnaker", parse(text, "mine"))
     assert 1 < most < 100
+
+
+def test_setup_names_the_machine() -> None:
+    from neurodeploy import pynn as sim
+    from neurodeploy.models.pynn import simulator
+
+    sim.setup(backend="spinnaker", rules="spinnaker", hardware="spin5", host="10.0.0.1", allow_losses=True)
+    options = simulator.state.options
+    assert (options.hardware, options.host, options.allow_losses) == ("spin5", "10.0.0.1", True)
+    sim.setup(backend="spinnaker", rules="spinnaker")
+    options = simulator.state.options
+    assert (options.hardware, options.host, options.allow_losses) == (None, None, False)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"hardware": 3}, "hardware is 3; it must be a string"),
+        ({"host": 4.0}, "host is 4.0; it must be a string"),
+        ({"allow_losses": "yes"}, "allow_losses is 'yes'; it must be True or False"),
+        ({"backend": "brian2", "hardware": "spin5"}, "the brian2 backend has no use for hardware 'spin5'"),
+        ({"hardwear": "spin5"}, "Did you mean 'hardware'"),
+    ],
+)
+def test_setup_refuses_machines_that_mean_nothing(wrong, said: str) -> None:
+    from neurodeploy import pynn as sim
+
+    with pytest.raises(RequestError, match=said):
+        sim.setup(**({"backend": "spinnaker", "rules": "spinnaker"} | wrong))
