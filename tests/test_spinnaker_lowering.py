@@ -352,3 +352,57 @@ def test_alpha_synapse_that_is_a_little_weaker_is_told_and_an_unused_one_is_not(
     )
     (told,) = lower(model, "spinnaker", EMULATED).changes
     assert "excitatory synapses are 1.1 % weaker" in told
+
+
+def test_long_delays_that_sPyNNaker_loses_in_lists_are_refused() -> None:
+    far = synapses([(0, 0), (1, 5)], delay=[1.0, 129.0], label="far")
+    model = network(far, populations=[source(size=3), cells(size=100)])
+    with pytest.raises(UnsupportedError, match=r"'far': a delay of 129 ms .* above 128 ms") as caught:
+        lower(model, "spinnaker", EMULATED)
+    assert "at most 128 neurons" not in str(caught.value)
+    far.delay[1] = 128.0
+    lower(model, "spinnaker", EMULATED)
+    far.delay[1] = 200.0
+    lower(network(far, populations=[source(size=100), cells(size=100)]), "spinnaker", EMULATED)
+    every = synapses([(i, j) for i in range(3) for j in range(100)], delay=200.0)
+    lower(network(every, populations=[source(size=3), cells(size=100)]), "spinnaker", EMULATED)
+
+
+def test_the_fix_for_long_delays_in_lists_helps() -> None:
+    far = synapses([(0, 0), (1, 5)], delay=[1.0, 129.0], label="far")
+    model = network(far, populations=[source(size=3), cells(size=100)])
+    with pytest.raises(UnsupportedError) as caught:
+        lower(model, "spinnaker", EMULATED)
+    most = int(str(caught.value).split("at most ")[1].split(" neurons")[0])
+    text = f"backend: spinnaker\nmachine: emulated\nneurons_per_core: {most}\n"
+    lower(model, "spinnaker", parse(text, "mine"))
+    assert 1 < most < 100
+
+
+def test_setup_names_the_machine() -> None:
+    from neurodeploy import pynn as sim
+    from neurodeploy.models.pynn import simulator
+
+    sim.setup(backend="spinnaker", rules="spinnaker", hardware="spin5", host="10.0.0.1", allow_losses=True)
+    options = simulator.state.options
+    assert (options.hardware, options.host, options.allow_losses) == ("spin5", "10.0.0.1", True)
+    sim.setup(backend="spinnaker", rules="spinnaker")
+    options = simulator.state.options
+    assert (options.hardware, options.host, options.allow_losses) == (None, None, False)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"hardware": 3}, "hardware is 3; it must be a string"),
+        ({"host": 4.0}, "host is 4.0; it must be a string"),
+        ({"allow_losses": "yes"}, "allow_losses is 'yes'; it must be True or False"),
+        ({"backend": "brian2", "hardware": "spin5"}, "the brian2 backend has no use for hardware 'spin5'"),
+        ({"hardwear": "spin5"}, "Did you mean 'hardware'"),
+    ],
+)
+def test_setup_refuses_machines_that_mean_nothing(wrong, said: str) -> None:
+    from neurodeploy import pynn as sim
+
+    with pytest.raises(RequestError, match=said):
+        sim.setup(**({"backend": "spinnaker", "rules": "spinnaker"} | wrong))

@@ -11,6 +11,7 @@ import pytest
 
 from neurodeploy import pynn as sim
 from neurodeploy.errors import RequestError
+from neurodeploy.models.pynn import simulator
 
 HOST = os.environ.get("NEURODEPLOY_TEST_BOARD")
 
@@ -98,11 +99,11 @@ def alpha(tau: float, **options):
 def test_alpha_synapses_drive_a_cell_as_in_the_engine() -> None:
     machine, engine = alpha(5.0, **MACHINE), alpha(5.0, **ENGINE)
     assert machine[0] == engine[0] and len(machine[0][0]) > 1
-    np.testing.assert_allclose(machine[1], engine[1], atol=0.05)
+    np.testing.assert_allclose(machine[1], engine[1], atol=0.1)
 
 
 def test_alpha_synapses_as_fast_as_pynns_default_are_silent_and_that_is_an_error() -> None:
-    with pytest.raises(RequestError, match="tau_syn_E 0.5 ms .* act with 0 of their weight"):
+    with pytest.raises(RequestError, match=r"tau_syn_E 0\.5 ms .* act with 0 of their weight"):
         alpha(0.5, **MACHINE)
     spikes, v, changes = alpha(0.5, **MACHINE, allow_losses=True)
     assert spikes == [[]] and np.all(v == -65.0)
@@ -115,18 +116,17 @@ def small_and_large(small: float, **options):
     cells = sim.Population(2, sim.IF_curr_exp(tau_refrac=2.0), label="cells")
     large = sim.FromListConnector([(0, 0, 1000.0, 1.0)], column_names=["weight", "delay"])
     sim.Projection(source, cells, large, sim.StaticSynapse(), label="large")
-    projection = sim.Projection(
+    sim.Projection(
         source, cells, sim.OneToOneConnector(), sim.StaticSynapse(weight=small, delay=1.0), label="small"
     )
     cells.record(["spikes", "v"])
     sim.run(20.0)
-    result = projection, sim.get_report()
-    return result
+    return cells, sim.get_report()
 
 
 def test_weight_that_another_projection_rounds_to_nothing_is_an_error_before_loading() -> None:
     with pytest.raises(
-        RequestError, match="'small': 2 of 2 weights are 0 on the chip, the first 0.01"
+        RequestError, match=r"'small': 2 of 2 weights are 0 on the chip, the first 0\.01"
     ) as caught:
         small_and_large(0.01, **MAPPED)
     assert "ring_buffer_sigma" in str(caught.value) and "'cells'" in str(caught.value)
@@ -138,16 +138,16 @@ def test_weight_that_another_projection_rounds_to_nothing_is_an_error_before_loa
 
 
 def test_allowed_loss_is_a_loss_on_the_machine_and_the_told_grid_is_the_machines() -> None:
-    projection, report = small_and_large(0.01, **MACHINE, allow_losses=True)
-    assert projection.get("weight", "list", with_address=False) == [0.0, 0.0]
+    cells, report = small_and_large(0.01, **MACHINE, allow_losses=True)
     assert any("vanished: Projection 'small'" in change for change in report.changes)
+    assert np.all(voltage(cells)[:, 1] == -65.0) and trains(cells)[0]
     sim.end()
-    projection, report = small_and_large(0.1, **MACHINE)
+    cells, report = small_and_large(0.1, **MACHINE)
     (told,) = [change for change in report.changes if "'small'" in change]
     step = float(told.split("multiples of ")[1].split(",")[0])
-    assert projection.get("weight", "list", with_address=False) == pytest.approx(
-        [round(0.1 / step) * step] * 2, rel=1e-3
-    )
+    on_chip = simulator.state.session.weights(1)
+    assert on_chip == pytest.approx([round(0.1 / step) * step] * 2, rel=1e-3) and on_chip[0] != 0.1
+    assert voltage(cells)[:, 1].max() > -65.0
     sim.end()
 
 

@@ -20,7 +20,10 @@ from neurodeploy.chips.spinnaker_machine import (
     FRACTION_BITS,
     LARGEST_VALUE,
     MILLISECOND_GRID,
+    NEURONS_PER_CORE,
     REAL_TIME_STEP,
+    RECEPTOR_BITS,
+    RING_BUFFER_BITS,
     SMALLEST_VALUE,
     NativeCell,
     alpha_slope,
@@ -79,6 +82,7 @@ def lower(network: Network, rules: str, hardware: SpinnakerHardware, allow_losse
         if projection.size:
             program.plan["projections"].append(_projection(network, position, projection, program))
     _longer_rings(network, hardware, program)
+    _refuse_lost_delays(network, hardware, program)
     _recordings(network, program)
     program.timeline = timeline(network, network.injections)
     _vanishing_values(network, program, allow_losses)
@@ -454,6 +458,43 @@ def _longer_rings(network: Network, hardware: SpinnakerHardware, program: Progra
         longest = max(int(np.rint(np.max(p.delay) / step)) for p in mine)
         if longest > 1 and longest & (longest - 1) == 0 and longest < slots:
             program.plan["populations"][position]["longer_ring"] = True
+
+
+def _refuse_lost_delays(network: Network, hardware: SpinnakerHardware, program: Program) -> None:
+    """Raise where sPyNNaker 7.4.1 would put synapses with long delays into other neurons' rows, or into none.
+
+    It numbers the rows of a list of synapses that a delay extension serves by the neurons on a core of the *target*
+    (``get_synapses`` in ``synapse_io.py``); the extension numbers them by those of the source.  From its second stage on
+    they differ, unless both populations have as many neurons, all on one core.
+    """
+    listed = {entry["position"] for entry in program.plan["projections"] if entry["pattern"] == "list"}
+    per_core = hardware.neurons_per_core or NEURONS_PER_CORE
+    for position, projection in enumerate(network.projections):
+        if position not in listed:
+            continue
+        pre, post = network.populations[projection.pre], network.populations[projection.post]
+        slots = ring_slots(post.size, hardware.neurons_per_core)
+        ends = (projection.pre, projection.post)
+        longest = max(
+            float(np.max(p.delay)) for p in network.projections if p.size and (p.pre, p.post) == ends
+        )
+        mine = float(np.max(projection.delay))
+        step = network.time_step
+        if round(longest / step) <= 2 * slots or round(mine / step) <= slots:
+            continue
+        if pre.size == post.size <= per_core:
+            continue
+        needed = (
+            math.ceil(round(longest / step) / 2) - 1
+        ).bit_length()  # of the ring's index, for two stages
+        fewer = max((1 << (RING_BUFFER_BITS - RECEPTOR_BITS)) >> needed, 1)
+        raise UnsupportedError(
+            f"Projection '{projection.label}': a delay of {mine:g} ms in a list of synapses; sPyNNaker would lose it"
+            f" where delays from '{pre.label}' to '{post.label}' are above {2 * slots * step:g} ms",
+            why=f"it mixes up the rows of the delay extension, whose stages are the {slots} slots of a ring buffer each",
+            fix=f"shorten the delays, give all synapses between them one weight and delay (all-to-all or one-to-one), or put"
+            f" at most {fewer} neurons on a core (neurons_per_core in a hardware file of your own), or {ELSEWHERE}",
+        )
 
 
 def _plasticity(
