@@ -74,7 +74,9 @@ def test_a_one_shot_timer_interrupts_once_and_a_prescaler_stretches_it():
     timer.write(chip.TIMER_CONTROL, 0xE2 | chip.TIMER_ONE_SHOT | 1 << chip.TIMER_PRESCALE_SHIFT, now=0)
     assert timer.next == 160 and timer.read(chip.TIMER_COUNT, now=80) == 5
     assert timer.expire(160)
-    assert timer.next == NEVER
+    assert timer.next == NEVER and timer.read(chip.TIMER_COUNT, now=500) == 0
+    timer.write(chip.TIMER_LOAD, 10, now=600)
+    assert timer.next == 760
 
 
 @pytest.fixture

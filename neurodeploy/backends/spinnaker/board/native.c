@@ -34,7 +34,7 @@ typedef struct { packet *items; size_t first, count, room; } queue;
 typedef struct {
     uint64_t fire; /* NEVER: it does not count */
     uint32_t load, background, control;
-    int raised;
+    int raised, spent; /* spent: it has reached zero, and stays there until it is set again */
 } timer;
 
 struct machine;
@@ -226,7 +226,7 @@ static int take_interrupt(core *c)
 
 static uint64_t next_of_timer(const timer *t)
 {
-    return t->control & TIMER_INTERRUPTS ? t->fire : NEVER;
+    return t->control & TIMER_INTERRUPTS && !t->spent ? t->fire : NEVER;
 }
 
 static uint64_t next_of(const core *c)
@@ -247,10 +247,9 @@ static int expire(timer *t, uint64_t now)
     if (next_of_timer(t) > now)
         return 0;
     t->raised = 1;
-    if (t->control & TIMER_PERIODIC && !(t->control & TIMER_ONE_SHOT) && t->background)
+    t->spent = !(t->control & TIMER_PERIODIC && !(t->control & TIMER_ONE_SHOT) && t->background);
+    if (!t->spent)
         t->fire += t->background * prescale(t);
-    else
-        t->fire = NEVER;
     return 1;
 }
 
@@ -273,7 +272,7 @@ static uint64_t timer_read(uc_engine *uc, uint64_t offset, unsigned size, void *
         if (t->fire == NEVER)
             return t->load;
         int64_t left = (int64_t)t->fire - (int64_t)c->local, by = (int64_t)prescale(t);
-        if (left < 0 && t->control & TIMER_PERIODIC)
+        if (left < 0 && t->control & (TIMER_PERIODIC | TIMER_ONE_SHOT))
             return 0;
         return (uint32_t)(left >= 0 ? left / by : -((-left + by - 1) / by));
     case TIMER_CONTROL:
@@ -298,7 +297,7 @@ static void timer_write(uc_engine *uc, uint64_t offset, unsigned size, uint64_t 
     case TIMER_LOAD:
         t->load = t->background = v;
         if (t->control & TIMER_ENABLED)
-            t->fire = c->local + v * prescale(t);
+            t->fire = c->local + v * prescale(t), t->spent = 0;
         break;
     case TIMER_CONTROL:
         counted = t->control & TIMER_ENABLED;
@@ -306,7 +305,7 @@ static void timer_write(uc_engine *uc, uint64_t offset, unsigned size, uint64_t 
         if (!(v & TIMER_ENABLED))
             t->fire = NEVER;
         else if (!counted)
-            t->fire = c->local + t->load * prescale(t);
+            t->fire = c->local + t->load * prescale(t), t->spent = 0;
         break;
     case TIMER_CLEAR:
         t->raised = 0;

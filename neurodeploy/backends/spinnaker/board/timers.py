@@ -28,6 +28,8 @@ class Timer:
     ----------
     fire : int or None
         When it reaches zero; None where it does not count.
+    spent : bool
+        It has reached zero, and stays there until it is set again.
     raised : bool
         Whether its interrupt waits to be cleared.
     """
@@ -35,7 +37,7 @@ class Timer:
     def __init__(self) -> None:
         self.load = self.background = self.control = 0
         self.fire: int | None = None
-        self.raised = False
+        self.raised = self.spent = False
 
     @property
     def prescale(self) -> int:
@@ -49,7 +51,8 @@ class Timer:
     @property
     def next(self) -> int:
         """When it will interrupt; `NEVER` where it won't."""
-        return self.fire if self.fire is not None and self.control & TIMER_INTERRUPTS else NEVER
+        counts = self.fire is not None and not self.spent and self.control & TIMER_INTERRUPTS
+        return self.fire if counts and self.fire is not None else NEVER
 
     def expire(self, now: int) -> bool:
         """Let it interrupt where it is due."""
@@ -58,7 +61,9 @@ class Timer:
         assert self.fire is not None
         self.raised = True
         again = self.control & TIMER_PERIODIC and not self.control & TIMER_ONE_SHOT and self.background
-        self.fire = self.fire + self.background * self.prescale if again else None
+        self.spent = not again
+        if again:
+            self.fire += self.background * self.prescale
         return True
 
     def read(self, offset: int, now: int) -> int:
@@ -66,7 +71,7 @@ class Timer:
             if self.fire is None:
                 return self.load
             left = self.fire - now
-            if left < 0 and self.control & TIMER_PERIODIC:
+            if left < 0 and self.control & (TIMER_PERIODIC | TIMER_ONE_SHOT):
                 return 0
             return left // self.prescale & 0xFFFFFFFF
         return {
@@ -81,15 +86,18 @@ class Timer:
         if offset == TIMER_LOAD:
             self.load = self.background = value
             if self.control & TIMER_ENABLED:
-                self.fire = now + value * self.prescale
+                self._begin(now)
         elif offset == TIMER_CONTROL:
             counted = self.control & TIMER_ENABLED
             self.control = value
             if not value & TIMER_ENABLED:
                 self.fire = None
             elif not counted:
-                self.fire = now + self.load * self.prescale
+                self._begin(now)
         elif offset == TIMER_CLEAR:
             self.raised = False
         elif offset == TIMER_BACKGROUND:
             self.background = value
+
+    def _begin(self, now: int) -> None:
+        self.fire, self.spent = now + self.load * self.prescale, False
