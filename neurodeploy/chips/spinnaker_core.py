@@ -294,13 +294,18 @@ def weight_sign(network: Network, projection: Projection) -> float:
     return -1.0 if projection.receptor == "inhibitory" and not conductances else 1.0
 
 
-def ring_slots(longest: float, time_step: float) -> int:
-    """Slots that the host gives a ring buffer for a `longest` delay, both in ms (``max_delay_steps_incoming``).
+def ring_slots(
+    longest: float, time_step: float, most: int = 1 << RING_BUFFER_BITS, plastic: bool = False
+) -> int:
+    """Slots of a ring buffer for a `longest` delay, both in ms (``max_delay_steps_incoming``).
 
-    One too few where `longest` is a power of two of steps, above 1: the longest delay is then 0 in a synapse's delay
-    field.  A static weight still reaches its slot, a plastic one is skipped, and its rule takes the delay for 0.
+    The host gives one too few where `longest` is a power of two of steps, above 1: the longest delay is then 0 in a
+    synapse's delay field.  A static weight still reaches its slot; a `plastic` one would be skipped, and the lowering
+    asks for twice the slots, as far as there are `most`.
     """
-    return 1 << max((math.ceil(longest / time_step) - 1).bit_length(), 1)
+    slots = 1 << max((math.ceil(longest / time_step) - 1).bit_length(), 1)
+    steps = round(longest / time_step)
+    return 2 * slots if plastic and 1 < steps < most and steps & (steps - 1) == 0 else slots
 
 
 def _patterns(network: Network) -> list[str]:
@@ -314,6 +319,12 @@ def _patterns(network: Network) -> list[str]:
     ]
 
 
+def _most_slots(population: Population) -> int:
+    """Slots of the longest ring buffer that a core of the population can have."""
+    neuron_bits = max((population.size - 1).bit_length(), 1)
+    return 1 << (RING_BUFFER_BITS - RECEPTOR_BITS - neuron_bits)
+
+
 def _cores(network: Network, kinds: list[str], delays: list[np.ndarray]) -> dict[int, _Core]:
     steps: dict[int, int] = {}
     milliseconds: dict[int, float] = {}
@@ -324,24 +335,23 @@ def _cores(network: Network, kinds: list[str], delays: list[np.ndarray]) -> dict
         steps[post] = max(steps.get(post, 1), longest)
         on_host = float(delays_on_host(delay, kind, network.time_step).max())
         milliseconds[post] = max(milliseconds.get(post, 0.0), on_host)
-        neuron_bits = max((network.populations[post].size - 1).bit_length(), 1)
-        most = 1 << (RING_BUFFER_BITS - RECEPTOR_BITS - neuron_bits)
+        most = _most_slots(network.populations[post])
         if longest > most:
             raise UnsupportedError(
                 f"Projection '{projection.label}': a delay of {longest} steps; the whole-number model has"
                 f" no delay extensions, and the ring buffer of its target at most {most} slots",
                 fix="use shorter delays",
             )
-    return {
-        position: _Core(
-            population,
-            network.time_step,
-            steps.get(position, 1),
-            ring_slots(milliseconds.get(position, network.time_step), network.time_step),
-        )
-        for position, population in enumerate(network.populations)
-        if not population.is_source
-    }
+    learning = {p.post for p in network.projections if p.size and p.plasticity is not None}
+    cores = {}
+    for position, population in enumerate(network.populations):
+        if not population.is_source:
+            longest_ms = milliseconds.get(position, network.time_step)
+            slots = ring_slots(
+                longest_ms, network.time_step, _most_slots(population), plastic=position in learning
+            )
+            cores[position] = _Core(population, network.time_step, steps.get(position, 1), slots)
+    return cores
 
 
 def _choose_shifts(

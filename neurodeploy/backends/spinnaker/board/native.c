@@ -54,7 +54,6 @@ typedef struct core {
     int alive, halted, asked, yielded, failed, ready, delivered;
     atomic_int hung;
     uint64_t local, resume, ticks;
-    atomic_llong since; /* ns at which the present slice began, 0: none */
     uint32_t enabled, fast, soft, fallback, vectors[VIC_SLOTS], controls[VIC_SLOTS];
     int served[DEEPEST], depth;
     timer timers[2];
@@ -79,6 +78,15 @@ typedef void (*path_callback)(int chip, uint32_t key, int fixed);
 typedef void (*failed_callback)(int core, int uc_error, const uint32_t *registers);
 typedef void (*router_callback)(int chip, uint32_t offset, uint32_t value);
 
+/* What one thread does now: a watcher may stop `running`, and nothing else, under the lock. */
+typedef struct {
+    struct machine *machine;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    core *running;
+    long long since;
+} hand;
+
 typedef struct machine {
     int chips, threads, called;
     chip *chip;
@@ -95,7 +103,7 @@ typedef struct machine {
     failed_callback tell_failed;
     router_callback router_written;
     /* threads */
-    pthread_t workers[MOST_THREADS];
+    hand hands[MOST_THREADS];
     pthread_mutex_t lock;
     pthread_cond_t begin, end;
     int generation, working, closing;
@@ -615,14 +623,23 @@ static void run_core(core *c)
     }
 }
 
-static void share_round(machine *m)
+static void hold(hand *h, core *c)
 {
+    pthread_mutex_lock(&h->lock);
+    h->running = c;
+    h->since = c ? nanoseconds() : 0;
+    pthread_mutex_unlock(&h->lock);
+}
+
+static void share_round(hand *h)
+{
+    machine *m = h->machine;
     int i;
     while ((i = atomic_fetch_add(&m->next_core, 1)) < m->round_size) {
         core *c = m->round[i];
-        atomic_store(&c->since, nanoseconds());
+        hold(h, c);
         run_core(c);
-        atomic_store(&c->since, 0);
+        hold(h, NULL);
         atomic_store(&m->done[i], 1);
         int seen = atomic_load(&m->prefix);
         while (seen < m->round_size && atomic_load(&m->done[seen])) {
@@ -634,7 +651,8 @@ static void share_round(machine *m)
 
 static void *worker(void *data)
 {
-    machine *m = data;
+    hand *h = data;
+    machine *m = h->machine;
     int seen = 0;
     pthread_mutex_lock(&m->lock);
     for (;;) {
@@ -644,7 +662,7 @@ static void *worker(void *data)
             break;
         seen = m->generation;
         pthread_mutex_unlock(&m->lock);
-        share_round(m);
+        share_round(h);
         pthread_mutex_lock(&m->lock);
         if (--m->working == 0)
             pthread_cond_signal(&m->end);
@@ -670,7 +688,7 @@ static void run_round(machine *m)
         pthread_cond_broadcast(&m->begin);
         pthread_mutex_unlock(&m->lock);
     }
-    share_round(m);
+    share_round(&m->hands[0]);
     if (shared) {
         pthread_mutex_lock(&m->lock);
         while (m->working)
@@ -760,9 +778,12 @@ machine *machine_new(int chips, int threads, monitor_callback monitor, path_call
     pthread_mutex_init(&m->lock, NULL);
     pthread_cond_init(&m->begin, NULL);
     pthread_cond_init(&m->end, NULL);
-    for (int i = 1; i < m->threads; i++)
-        if (pthread_create(&m->workers[i], NULL, worker, m))
+    for (int i = 0; i < m->threads; i++) {
+        m->hands[i].machine = m;
+        pthread_mutex_init(&m->hands[i].lock, NULL);
+        if (i && pthread_create(&m->hands[i].thread, NULL, worker, &m->hands[i]))
             m->threads = i;
+    }
     return m;
 }
 
@@ -932,13 +953,14 @@ int machine_advance(machine *m, long long ns)
 /* Stop what has run for longer than `ns`; called from a thread of its own. */
 void machine_watch(machine *m, long long ns)
 {
-    for (int i = 0; i < m->round_size; i++) {
-        core *c = m->round[i];
-        long long since = atomic_load(&c->since);
-        if (since && nanoseconds() - since > ns) {
-            atomic_store(&c->hung, 1);
-            uc_emu_stop(c->uc);
+    for (int i = 0; i < m->threads; i++) {
+        hand *h = &m->hands[i];
+        pthread_mutex_lock(&h->lock);
+        if (h->running && nanoseconds() - h->since > ns) {
+            atomic_store(&h->running->hung, 1);
+            uc_emu_stop(h->running->uc);
         }
+        pthread_mutex_unlock(&h->lock);
     }
 }
 
@@ -954,7 +976,7 @@ void machine_free(machine *m)
     pthread_cond_broadcast(&m->begin);
     pthread_mutex_unlock(&m->lock);
     for (int i = 1; i < m->threads; i++)
-        pthread_join(m->workers[i], NULL);
+        pthread_join(m->hands[i].thread, NULL);
     for (int i = 0; i < m->chips * CORES_PER_CHIP; i++)
         machine_stop(m, i);
     machine_forget_paths(m);

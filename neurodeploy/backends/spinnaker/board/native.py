@@ -182,7 +182,8 @@ class NativeEngine:
             self._library.machine_chip(self._machine, number, *(memory.address for memory in places))
         self._closed = threading.Event()
         self._slice_seconds = slice_seconds
-        threading.Thread(target=self._watch, daemon=True).start()
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        self._watcher.start()
 
     @property
     def now(self) -> int:
@@ -223,6 +224,7 @@ class NativeEngine:
 
     def close(self) -> None:
         self._closed.set()
+        self._watcher.join()
         if self._machine:
             self._library.machine_free(self._machine)
             self._machine = None
@@ -243,5 +245,4 @@ class NativeEngine:
 
     def _watch(self) -> None:
         while not self._closed.wait(min(1.0, self._slice_seconds / 4)):
-            if self._machine:
-                self._library.machine_watch(self._machine, int(self._slice_seconds * 1e9))
+            self._library.machine_watch(self._machine, int(self._slice_seconds * 1e9))
