@@ -134,6 +134,14 @@ def _no_memory(_: re.Match[str], situation: Situation) -> RunError:
     )
 
 
+def _unusable(found: re.Match[str], situation: Situation) -> RunError:
+    return RunError(
+        f"The machine{_at(situation)} can't be used as it is: {found[1]}",
+        why="too many of its chips, cores or links are broken, or something else is running on it",
+        fix="reset the board, see that nobody else uses it, or take another one",
+    )
+
+
 def _at(situation: Situation) -> str:
     return f" at {situation.address}" if situation.address else ""
 
@@ -149,6 +157,7 @@ CAUSES: tuple[tuple[str, Explain], ...] = (
     (r"CoresNotInState", _stopped),
     (r"PacmanPlaceException.*?start with for (\S+)", _no_room),
     (r"(?:MallocError|SDRAM Allocation|MemoryMapInvalid|AllocError|CMD_ALLOC\b(?!.*timed out))", _no_memory),
+    (r"(unreachable incoming chips|too few cores found)", _unusable),
     (r"boot failed|BootException", _absent),
     (r"TimeoutException|timed out", _silent),
 )

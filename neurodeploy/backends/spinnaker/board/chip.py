@@ -234,6 +234,7 @@ class Chip:
         except aplx.ImageError as error:
             self.said(f"chip {self.x}, {self.y}: {error}")
             return False
+        self.said(f"chip {self.x}, {self.y}: application {application} starts on {len(wanted)} cores")
         self._count_application(application, cores)
         for core in wanted:
             self.stop_core(core)

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable
 
 from neurodeploy.backends.spinnaker.board import system_ram as ram
-from neurodeploy.backends.spinnaker.board.chip import COMMAND_MESSAGE, Chip
+from neurodeploy.backends.spinnaker.board.chip import COMMAND_MESSAGE, STOP, Chip
 from neurodeploy.backends.spinnaker.board.engine import Engine, Failure, Path, Services, core_number
 from neurodeploy.backends.spinnaker.board.faults import Faults
 from neurodeploy.backends.spinnaker.board.memory import Memory
@@ -229,6 +229,11 @@ class Board:
                 self._to_stop.discard((x, y, core, tick))
                 self.engine.stop(chip.core_number(core))
                 chip.fail(Failure(chip.core_number(core), ram.ERROR_SOFTWARE))
+
+    def stop_everything(self) -> None:
+        """Stop every application, and free what they had."""
+        for chip in self.by_number:
+            chip.signal(STOP, 0, 0)
 
     def close(self) -> None:
         self.engine.close()

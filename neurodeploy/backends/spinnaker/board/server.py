@@ -63,6 +63,18 @@ def bind(address: str | None) -> tuple[str, socket.socket, socket.socket]:
     )
 
 
+def gone(host: Address) -> bool:
+    """Whether a socket of this machine is closed; of another machine's nothing can be said."""
+    if not host[0].startswith("127."):
+        return False
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind(host)
+        except OSError:
+            return False
+    return True
+
+
 class Server:
     """Lets a board answer what comes in, and run in between.
 
@@ -80,6 +92,7 @@ class Server:
         self.faults = board.faults
         self._draw = random.Random(self.faults.seed)
         self._received = 0
+        self._hosts: set[Address] = set()
         self._late: list[tuple[float, int, bool, bytes, Address]] = []
         self._reverse: dict[int, socket.socket] = {}
 
@@ -154,6 +167,8 @@ class Server:
                 self.scp.sendto(datagram, address)
             return
         self._received += 1
+        if address not in self._hosts:
+            self._welcome(address)
         if self.faults.silent_after is not None and self._received > self.faults.silent_after:
             return
         reply = self.monitor.answer(datagram, address)
@@ -161,6 +176,15 @@ class Server:
             self._send(reply, address)
         if self.monitor.reverse.keys() or self._reverse:
             self._open_reverse()
+
+    def _welcome(self, address: Address) -> None:
+        """A new host: where those before are gone, end what they have left running, as a reset would."""
+        if self._hosts and all(gone(host) for host in self._hosts):
+            self._hosts.clear()
+            if any(chip.running for chip in self.board.by_number):
+                self.board.say("the host that used the board is gone; what it left running is stopped")
+                self.board.stop_everything()
+        self._hosts.add(address)
 
     def _send(self, datagram: bytes, address: Address) -> None:
         for _ in range(self._copies()):

@@ -1,0 +1,49 @@
+"""The memory's acceptance cases A1 to A19 through sPyNNaker, on the chip's own programs."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+from cam_cases import A19_FORGOTTEN, A19_LEARNED, CASES, Case
+from test_cam_reference import check
+
+from neurodeploy.backends.base import Options
+from neurodeploy.cam import experiments
+from neurodeploy.cam.application import simulate
+
+pytest.importorskip("unicorn")
+pytest.importorskip("spinn_utilities", reason="sPyNNaker is not installed")
+
+FIRES_AT = 3.358  # nA; the smallest single weight that fires a resting cell of S2cue
+
+
+def run(experiment):
+    options = Options("spinnaker", host=os.environ.get("NEURODEPLOY_TEST_BOARD"))
+    outcome = simulate(experiment, options, "spinnaker")
+    assert outcome.report.executed_by == "emulated"
+    return outcome
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case.name[0] == "A"], ids=lambda case: case.name.split(":")[0]
+)
+def test_acceptance_cases(case: Case) -> None:
+    check(case, run(case.experiment).recording.ticks())
+
+
+def test_state_map_answers_all_twenty() -> None:
+    judged = run(experiments.experiment("state-map")).judged
+    assert (sum(one.correct for one in judged), len(judged)) == (20, 20)
+
+
+def test_a19_weights_after_learning_and_after_forgetting() -> None:
+    learned = run(A19_LEARNED)
+    item = np.zeros((5, 10), dtype=bool)
+    item[0, [0, 1]] = True
+    for matrix in (learned.weights("forward"), learned.weights("backward").T):
+        assert np.all(matrix[item] > 5.0)
+        assert np.all(matrix[~item] <= 0.5)
+    forgotten = run(A19_FORGOTTEN).weights("backward")[[0, 1], 0]
+    assert np.all((forgotten > 2.5) & (forgotten < FIRES_AT))
