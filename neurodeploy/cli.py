@@ -95,7 +95,10 @@ FaultsOption = Annotated[
     ),
 ]
 AllowLosses = Annotated[
-    bool, typer.Option("--allow-losses", help="Keep a run in which the machine was late or lost something.")
+    bool,
+    typer.Option(
+        "--allow-losses", help="Keep a run in which something was late, lost or vanished; it is counted."
+    ),
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
