@@ -6,11 +6,16 @@ skipped by name, with the reason.
 
 from __future__ import annotations
 
+import signal
 from dataclasses import dataclass
 
 import pytest
 
 from neurodeploy.backends.base import Options
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell that starts the tests in the background has them ignore Ctrl-C, and all that they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass(frozen=True)

@@ -61,9 +61,9 @@ class Heap:
                 if block + size + HEADER < following:
                     self._set_block(block + size, following, next_free)
                     self._set(block, block + size)
-                    next_free = block + size
+                    following = next_free = block + size
                 self._set(previous + 4 if previous else self.root + FREE, next_free)
-                self._set(self.root + FREE_BYTES, self._word(self.root + FREE_BYTES) - size)
+                self._set(self.root + FREE_BYTES, self._word(self.root + FREE_BYTES) - (following - block))
                 self._set(block + 4, TAKEN + owner)
                 return block + HEADER
             previous, block = block, next_free
