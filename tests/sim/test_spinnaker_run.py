@@ -208,20 +208,25 @@ def test_weights_are_fixed_once_loaded() -> None:
     sim.end()
 
 
-def processes() -> set[str]:
-    listing = subprocess.run(
-        ["ps", "-eww", "-o", "pid,args"], capture_output=True, text=True, check=True
-    ).stdout
-    return {
-        line.split()[0]
-        for line in listing.splitlines()
-        if "spinnaker/runner.py" in line or "spinnaker.board" in line or "spinnaker/board" in line
-    }
+def processes(mark: str) -> set[str]:
+    """Runners and boards that have `mark` in their environment: those of one run, whatever else runs here."""
+    found = set()
+    for place in Path("/proc").iterdir():
+        if place.name.isdigit():
+            try:
+                arguments, environment = (place / "cmdline").read_bytes(), (place / "environ").read_bytes()
+            except OSError:
+                continue
+            ours = b"spinnaker/runner.py" in arguments or b"spinnaker.board" in arguments
+            if ours and f"NEURODEPLOY_TEST_MARK={mark}".encode() in environment.split(b"\0"):
+                found.add(place.name)
+    return found
 
 
 @needs_tools
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_ctrl_c_leaves_no_process_behind(tmp_path: Path) -> None:
-    before = processes()
+    mark = str(tmp_path)
     host = ["--host", HOST] if HOST else []
     started = subprocess.Popen(
         [*COMMAND, "run", "cam", "--backend", "spinnaker", *host, "--out", str(tmp_path / "out")],
@@ -229,17 +234,20 @@ def test_ctrl_c_leaves_no_process_behind(tmp_path: Path) -> None:
         stdout=subprocess.DEVNULL,
         text=True,
         start_new_session=True,
+        env=os.environ | {"NEURODEPLOY_TEST_MARK": mark},
     )
-    for _ in range(200):
+    wanted = 1 if HOST else 2
+    for _ in range(300):
         time.sleep(0.1)
-        if processes() - before:
+        if len(processes(mark)) == wanted:
             break
+    assert len(processes(mark)) == wanted
     time.sleep(1.0)
     started.send_signal(signal.SIGINT)
     _, errors = started.communicate(timeout=30)
     assert started.returncode == 130 and "Traceback" not in errors
     time.sleep(0.5)
-    assert processes() <= before
+    assert not processes(mark)
     assert list(tmp_path.iterdir()) == []
 
 
