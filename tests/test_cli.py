@@ -211,6 +211,18 @@ def wait_for_engine(process: subprocess.Popen[str]) -> int:
     raise AssertionError("the engine never started")
 
 
+@pytest.mark.parametrize(
+    ("option", "value"), [("hardware", "spin5"), ("host", "10.0.0.1"), ("faults", "lose=0.1")]
+)
+def test_settings_of_a_machine_are_refused_where_there_is_none(
+    tmp_path: Path, option: str, value: str
+) -> None:
+    answer = call("run", "cam", f"--{option}", value, "--out", str(tmp_path / "out"))
+    assert answer.returncode == 2
+    assert f"the brian2 backend has no use for {option} '{value}'" in answer.stderr
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 @pytest.mark.parametrize(
     ("disturbance", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neurodeploy.errors import RequestError
+
 if TYPE_CHECKING:
     from neurodeploy.models.network import Injection, Network
 
@@ -151,6 +153,22 @@ class Backend(ABC):
     name: str
     description: str
     has_hardware: bool = False
+
+    def refuse_machine(self, caller: str = "", **given: str | None) -> None:
+        """Raise for the first of the `given` settings of a machine, where this backend has no machine.
+
+        Raises
+        ------
+        RequestError
+            Its name and value, after `caller`.
+        """
+        for name, value in given.items():
+            if value is not None and not self.has_hardware:
+                raise RequestError(
+                    f"{caller}the {self.name} backend has no use for {name} {value!r}",
+                    why="it runs on this machine",
+                    fix=f"leave {name} out, or use the spinnaker backend",
+                )
 
     @abstractmethod
     def check(self, network: Network, options: Options) -> None:

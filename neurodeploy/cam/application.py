@@ -91,6 +91,7 @@ def simulate(
     from neurodeploy.models import pynn as sim
 
     target = registry.load(backend)
+    target.refuse_machine(hardware=options.hardware, host=options.host, faults=options.faults)
     started = time.perf_counter()
     sim.setup(timestep=TIME_STEP, min_delay=TIME_STEP, backend=target, rules=options.rules, seed=seed)
     cue_spikes, content_spikes = spike_times(experiment.operations, experiment.cues, experiment.contents)

@@ -103,12 +103,7 @@ def setup(timestep: float = 0.1, min_delay: Any = "auto", **extra: Any) -> int:
         value = extra.get(name)
         if value is not None and not isinstance(value, str):
             raise RequestError(f"setup(): {name} is {value!r}; it must be a string")
-        if value is not None and not backend.has_hardware:
-            raise RequestError(
-                f"setup(): the {backend.name} backend has no use for {name} {value!r}",
-                why="it runs on this machine",
-                fix=f"leave {name} out, or use backend='spinnaker'",
-            )
+        backend.refuse_machine("setup(): ", **{name: value})
         setattr(options, name, value)
     losses = extra.get("allow_losses", False)
     if not isinstance(losses, bool):
