@@ -37,9 +37,6 @@ NEURONS_PER_CORE = 256
 DELAY_STAGES = 8
 """Ring lengths that a delay extension core adds to a core's own (``DelayExtensionVertex.MAX_SLOTS``)."""
 
-CHIPS = {3: 4, 5: 48}
-"""Chips of a board, by its version."""
-
 REAL_TIME_STEP = 1.0
 """ms: shorter time steps are slowed down to this much wall clock each, so that the cores keep up."""
 

@@ -82,8 +82,6 @@ def examine_brian2() -> Finding:
 
 def examine_spinnaker() -> Finding:
     """The packages of the SpiNNaker backend; none of them is imported."""
-    from importlib.util import find_spec
-
     found, missing = [], []
     for name in ("sPyNNaker", "unicorn"):
         try:
@@ -93,8 +91,7 @@ def examine_spinnaker() -> Finding:
     install = "pip install 'neurodeploy[spinnaker]'"
     if "sPyNNaker" in missing:
         return Finding("backend spinnaker", MISSING, "sPyNNaker is not installed", install)
-    emulator = not missing and find_spec("neurodeploy.backends.spinnaker.board") is not None
-    if not emulator:
+    if missing:
         return Finding(
             "backend spinnaker",
             LIMITED,

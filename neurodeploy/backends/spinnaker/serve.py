@@ -8,8 +8,9 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from neurodeploy import cache
-from neurodeploy.backends.spinnaker.session import BOARD_LOG, board_process
-from neurodeploy.chips.spinnaker_machine import CHIPS
+from neurodeploy.backends.spinnaker.board.process import BoardProcess
+from neurodeploy.backends.spinnaker.session import BOARD_LOG
+from neurodeploy.chips.spinnaker_map import BOARD_SIDES, board_chips
 from neurodeploy.errors import RequestError, RunError
 
 
@@ -20,21 +21,23 @@ def serve_board(version: int, address: str | None, faults: str | None, say: Call
     ------
     RequestError
         There is no board of that version, or a fault has no meaning.
-    ToolchainMissingError
-        The emulator's packages are not installed.
+    RunError
+        It can't be started, or has ended by itself.
     """
-    if version not in CHIPS:
+    if version not in BOARD_SIDES:
         raise RequestError(
             f"--version {version}: there is no such SpiNNaker board",
-            fix=f"choose one of: {', '.join(str(known) for known in CHIPS)}",
+            fix=f"choose one of: {', '.join(str(known) for known in BOARD_SIDES)}",
         )
     with ExitStack() as stack:
         folder = cache.session_folder()
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         board = stack.enter_context(
-            board_process()(version=version, address=address, log=folder / BOARD_LOG, faults=faults)
+            BoardProcess(version=version, address=address, log=folder / BOARD_LOG, faults=faults)
         )
-        say(f"emulated board, version {version}, {CHIPS[version]} chips, at {board.address}; Ctrl-C ends it")
+        say(
+            f"emulated board, version {version}, {len(board_chips(version))} chips, at {board.address}; Ctrl-C ends it"
+        )
         say(f"run on it: neurodeploy run cam --backend spinnaker --host {board.address}")
         while board.alive:
             time.sleep(1.0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import json
 import os
 import select
@@ -24,6 +23,7 @@ from neurodeploy import cache
 from neurodeploy.backends.base import Options, Progress, Report, Session
 from neurodeploy.backends.lowering import weight_sign
 from neurodeploy.backends.spinnaker import failures, provenance, runner
+from neurodeploy.backends.spinnaker.board.process import BoardProcess
 from neurodeploy.backends.spinnaker.lower import (
     array_spikes,
     check_values,
@@ -157,26 +157,16 @@ class Runner:
                     pipe.close()
 
 
-def board_process() -> Any:
-    """The class whose instances are emulated boards, each a process of its own."""
-    try:
-        module = importlib.import_module("neurodeploy.backends.spinnaker.board.process")
-    except ImportError as error:
-        raise ToolchainMissingError(f"The emulated board can't be started: {error}", fix=INSTALL) from error
-    return module.BoardProcess
-
-
 def start_board(
     hardware: SpinnakerHardware, log: Path, stack: ExitStack, facts: dict[str, Any]
 ) -> str | None:
     """The address of the machine; an emulated one without an address is started, and ends with `stack`."""
     if hardware.machine != "emulated" or hardware.host is not None:
         return hardware.host
-    board = stack.enter_context(board_process()(version=hardware.version, log=log, faults=hardware.faults))
+    board = stack.enter_context(BoardProcess(version=hardware.version, log=log, faults=hardware.faults))
     facts["board_engine"] = board.engine
     facts |= {"faults": hardware.faults} if hardware.faults else {}
-    address: str = board.address
-    return address
+    return board.address
 
 
 class SpinnakerSession(Session):

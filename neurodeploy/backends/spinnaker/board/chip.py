@@ -260,8 +260,7 @@ class Chip:
         """Stop what runs on a core, and what waits for it."""
         self.engine.stop(self.core_number(core))
         self.running.discard(core)
-        for command, content in self.mail.pop(core, ()):
-            del command, content
+        self.mail.pop(core, None)
 
     def fail(self, failure: Failure) -> None:
         """A core has stopped by a fault: say so in its status block, where the host finds it."""

@@ -16,14 +16,9 @@ from neurodeploy.backends.spinnaker.board import system_controller
 from neurodeploy.backends.spinnaker.board.aplx import Image
 from neurodeploy.backends.spinnaker.board.comms import Comms
 from neurodeploy.backends.spinnaker.board.dma import Dma
-from neurodeploy.backends.spinnaker.board.engine import ChipMemories, Failure
+from neurodeploy.backends.spinnaker.board.engine import ERRORS, ChipMemories, Failure
 from neurodeploy.backends.spinnaker.board.memory import Memory
-from neurodeploy.backends.spinnaker.board.system_ram import (
-    ERROR_DATA,
-    ERROR_PREFETCH,
-    ERROR_SOFTWARE,
-    ERROR_UNDEFINED,
-)
+from neurodeploy.backends.spinnaker.board.system_ram import ERROR_DATA
 from neurodeploy.backends.spinnaker.board.timers import NEVER, Timer
 from neurodeploy.backends.spinnaker.board.vic import FIQ, IRQ, Vic
 from neurodeploy.chips import spinnaker_map as chip
@@ -35,14 +30,6 @@ ALL = unicorn.UC_PROT_ALL
 DATA = unicorn.UC_PROT_READ | unicorn.UC_PROT_WRITE
 BUS_END = 0xFFFFFFFF
 ALWAYS = 1 << chip.SOURCE_TX_EMPTY | 1 << chip.SOURCE_TX_NOT_FULL
-
-ERRORS = {
-    unicorn.UC_ERR_INSN_INVALID: ERROR_UNDEFINED,
-    unicorn.UC_ERR_FETCH_UNMAPPED: ERROR_PREFETCH,
-    unicorn.UC_ERR_FETCH_PROT: ERROR_PREFETCH,
-    unicorn.UC_ERR_EXCEPTION: ERROR_SOFTWARE,
-}
-"""What Unicorn says -> code of the run-time error; anything else is a data abort."""
 
 
 def unmasking(words: tuple[int, ...]) -> list[int]:

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from neurodeploy.backends.spinnaker.board.aplx import Image
 from neurodeploy.backends.spinnaker.board.memory import Memory
+from neurodeploy.backends.spinnaker.board.system_ram import ERROR_PREFETCH, ERROR_SOFTWARE, ERROR_UNDEFINED
 from neurodeploy.chips.spinnaker_map import CORES_PER_CHIP
 
 SLICE_SECONDS = 60.0
@@ -87,6 +88,15 @@ class Services:
     path: Callable[[int, int, bool], Path]
     failed: Callable[[Failure], None]
     router_written: Callable[[int, int, int], None]
+
+
+ERRORS = {
+    8: ERROR_PREFETCH,  # UC_ERR_FETCH_UNMAPPED
+    10: ERROR_UNDEFINED,  # UC_ERR_INSN_INVALID
+    14: ERROR_PREFETCH,  # UC_ERR_FETCH_PROT
+    21: ERROR_SOFTWARE,  # UC_ERR_EXCEPTION
+}
+"""What Unicorn says, by its own numbers -> code of the run-time error; anything else is a data abort."""
 
 
 class Engine(Protocol):

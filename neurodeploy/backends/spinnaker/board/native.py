@@ -15,14 +15,15 @@ from typing import Any
 
 from neurodeploy import cache
 from neurodeploy.backends.spinnaker.board.aplx import Image
-from neurodeploy.backends.spinnaker.board.engine import SLICE_SECONDS, ChipMemories, Failure, Services
-from neurodeploy.backends.spinnaker.board.memory import Memory
-from neurodeploy.backends.spinnaker.board.system_ram import (
-    ERROR_DATA,
-    ERROR_PREFETCH,
-    ERROR_SOFTWARE,
-    ERROR_UNDEFINED,
+from neurodeploy.backends.spinnaker.board.engine import (
+    ERRORS,
+    SLICE_SECONDS,
+    ChipMemories,
+    Failure,
+    Services,
 )
+from neurodeploy.backends.spinnaker.board.memory import Memory
+from neurodeploy.backends.spinnaker.board.system_ram import ERROR_DATA
 from neurodeploy.chips.spinnaker_map import DTCM_SIZE, ITCM_SIZE, constants
 
 SOURCE = Path(__file__).with_name("native.c")
@@ -31,15 +32,6 @@ FLAGS = ("-O2", "-std=c11", "-D_GNU_SOURCE", "-fPIC", "-shared", "-pthread", "-W
 LIBRARIES = ("libunicorn.so.2", "libunicorn.2.dylib")
 PIECE_NANOSECONDS = 2_000_000
 """How long the cores run before the server looks for datagrams again."""
-
-ERRORS = {
-    0: 0,  # hung
-    10: ERROR_UNDEFINED,  # UC_ERR_INSN_INVALID
-    8: ERROR_PREFETCH,  # UC_ERR_FETCH_UNMAPPED
-    14: ERROR_PREFETCH,  # UC_ERR_FETCH_PROT
-    21: ERROR_SOFTWARE,  # UC_ERR_EXCEPTION
-}
-"""What Unicorn says -> code of the run-time error; anything else is a data abort."""
 
 MONITOR = ctypes.CFUNCTYPE(None, ctypes.c_int)
 PATH = ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_uint32, ctypes.c_int)
@@ -240,7 +232,7 @@ class NativeEngine:
 
     def _failed(self, core: int, error: int, registers: Any) -> None:
         found = tuple(registers[number] for number in range(12))
-        code = ERRORS.get(error, ERROR_DATA)
+        code = ERRORS.get(error, ERROR_DATA) if error else 0  # 0: it hung
         self._services.failed(Failure(core, code, found[:8], *found[8:]))
 
     def _watch(self) -> None:

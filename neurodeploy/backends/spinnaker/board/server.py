@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from neurodeploy.backends.spinnaker.board.faults import DELAY_SECONDS
 from neurodeploy.backends.spinnaker.board.machine import Board
 from neurodeploy.backends.spinnaker.board.scp import Address, Monitor
+from neurodeploy.chips.spinnaker_map import CLOCK_MHZ
 from neurodeploy.errors import RunError
 
 SCP_PORT, BOOT_PORT = 17893, 54321
@@ -121,8 +122,6 @@ class Server:
                 began = None
 
     def _say_speed(self, since: float, instant: int, totals: dict[str, int]) -> None:
-        from neurodeploy.chips.spinnaker_map import CLOCK_MHZ
-
         passed = (self.board.engine.now - instant) / CLOCK_MHZ / 1000
         now = self.board.engine.totals()
         counts = ", ".join(f"{now[name] - totals[name]:,} {name}" for name in now)
@@ -174,7 +173,7 @@ class Server:
         reply = self.monitor.answer(datagram, address)
         if reply is not None:
             self._send(reply, address)
-        if self.monitor.reverse.keys() or self._reverse:
+        if self.monitor.reverse or self._reverse:
             self._open_reverse()
 
     def _welcome(self, address: Address) -> None:

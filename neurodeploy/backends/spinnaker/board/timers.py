@@ -51,8 +51,9 @@ class Timer:
     @property
     def next(self) -> int:
         """When it will interrupt; `NEVER` where it won't."""
-        counts = self.fire is not None and not self.spent and self.control & TIMER_INTERRUPTS
-        return self.fire if counts and self.fire is not None else NEVER
+        if self.fire is None or self.spent or not self.control & TIMER_INTERRUPTS:
+            return NEVER
+        return self.fire
 
     def expire(self, now: int) -> bool:
         """Let it interrupt where it is due."""
