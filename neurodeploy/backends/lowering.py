@@ -114,12 +114,6 @@ def split_delay(
     return steps - dendritic, dendritic
 
 
-def weight_sign(network: Network, projection: Projection) -> float:
-    """-1 where PyNN's weights are negative: the inhibitory receptor of a current-based cell."""
-    current_based = not network.populations[projection.post].cell.startswith("IF_cond")
-    return -1.0 if current_based and projection.receptor == "inhibitory" else 1.0
-
-
 def spike_list(population: Population, spike_times: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Times (ms) and neurons of the trains of an array source, neuron by neuron; raises where one is not finite."""
     counts = [len(times) for times in spike_times]

@@ -6,7 +6,7 @@ and no packet is lost.  What is not covered is refused with an :class:`~neurodep
 Tick t of a population: take ring-buffer slot t as input, record, update every neuron, decay the synapses.  Then
 the spikes of tick t, of sources and neurons alike, put their weights into slots t + delay.
 
-``tests/sim/test_spinnaker_core.py`` compares all of it, bit by bit, with the chip's own programs.
+``tests/sim/test_core_model.py`` compares all of it, bit by bit, with the chip's own programs.
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ from neurodeploy.chips.spinnaker_cells import CELLS, Numbers
 from neurodeploy.chips.spinnaker_machine import CELLS as NATIVE_CELLS
 from neurodeploy.chips.spinnaker_machine import (
     LARGEST_VALUE,
+    LARGEST_WEIGHT,
     NEURONS_PER_CORE,
     REAL_TIME_STEP,
-    RECEPTOR_BITS,
     RING_BUFFER_BITS,
+    longest_ring,
+    ring_is_short,
 )
 from neurodeploy.chips.spinnaker_stdp import (
     HISTORY,
@@ -34,7 +36,6 @@ from neurodeploy.chips.spinnaker_stdp import (
     traced_spike,
 )
 from neurodeploy.chips.spinnaker_weights import (
-    LARGEST_ENTRY,
     Incoming,
     delays_on_host,
     incoming,
@@ -46,7 +47,7 @@ from neurodeploy.chips.spinnaker_weights import (
     whole_steps,
 )
 from neurodeploy.errors import UnsupportedError
-from neurodeploy.models.network import RECEPTORS, Network, Plasticity, Population, Projection
+from neurodeploy.models.network import RECEPTORS, Network, Plasticity, Population, Projection, weight_sign
 
 
 @dataclass
@@ -136,7 +137,7 @@ class _Core:
         slots = (step + synapses.delay[which]) % len(self.ring)
         at = slots, synapses.receptor, synapses.projection.post_index[which]
         np.add.at(self.ring, at, synapses.stored[which])
-        np.minimum(self.ring, LARGEST_ENTRY, out=self.ring)
+        np.minimum(self.ring, LARGEST_WEIGHT, out=self.ring)
 
 
 def simulate(network: Network, steps: int, rate: float = 30.0, sigma: float = 5.0) -> Outcome:
@@ -288,12 +289,6 @@ def _check_projection(network: Network, projection: Projection, rules: dict[int,
         )
 
 
-def weight_sign(network: Network, projection: Projection) -> float:
-    """-1 where PyNN's weights are negative: the inhibitory receptor of a current-based cell."""
-    conductances = NATIVE_CELLS[network.populations[projection.post].cell].conductances
-    return -1.0 if projection.receptor == "inhibitory" and not conductances else 1.0
-
-
 def ring_slots(
     longest: float, time_step: float, most: int = 1 << RING_BUFFER_BITS, plastic: bool = False
 ) -> int:
@@ -304,8 +299,7 @@ def ring_slots(
     asks for twice the slots, as far as there are `most`.
     """
     slots = 1 << max((math.ceil(longest / time_step) - 1).bit_length(), 1)
-    steps = round(longest / time_step)
-    return 2 * slots if plastic and 1 < steps < most and steps & (steps - 1) == 0 else slots
+    return 2 * slots if plastic and ring_is_short(round(longest / time_step), most) else slots
 
 
 def _patterns(network: Network) -> list[str]:
@@ -319,12 +313,6 @@ def _patterns(network: Network) -> list[str]:
     ]
 
 
-def _most_slots(population: Population) -> int:
-    """Slots of the longest ring buffer that a core of the population can have."""
-    neuron_bits = max((population.size - 1).bit_length(), 1)
-    return 1 << (RING_BUFFER_BITS - RECEPTOR_BITS - neuron_bits)
-
-
 def _cores(network: Network, kinds: list[str], delays: list[np.ndarray]) -> dict[int, _Core]:
     steps: dict[int, int] = {}
     milliseconds: dict[int, float] = {}
@@ -335,7 +323,7 @@ def _cores(network: Network, kinds: list[str], delays: list[np.ndarray]) -> dict
         steps[post] = max(steps.get(post, 1), longest)
         on_host = float(delays_on_host(delay, kind, network.time_step).max())
         milliseconds[post] = max(milliseconds.get(post, 0.0), on_host)
-        most = _most_slots(network.populations[post])
+        most = longest_ring(network.populations[post].size)
         if longest > most:
             raise UnsupportedError(
                 f"Projection '{projection.label}': a delay of {longest} steps; the whole-number model has"
@@ -348,7 +336,7 @@ def _cores(network: Network, kinds: list[str], delays: list[np.ndarray]) -> dict
         if not population.is_source:
             longest_ms = milliseconds.get(position, network.time_step)
             slots = ring_slots(
-                longest_ms, network.time_step, _most_slots(population), plastic=position in learning
+                longest_ms, network.time_step, longest_ring(population.size), plastic=position in learning
             )
             cores[position] = _Core(population, network.time_step, steps.get(position, 1), slots)
     return cores

@@ -17,7 +17,8 @@ SMALLEST_VALUE = 2.0**-FRACTION_BITS
 """Step of the chip's numbers, s16.15."""
 
 LARGEST_WEIGHT = (1 << 16) - 1
-"""Weights are unsigned 16-bit multiples of a step that sPyNNaker chooses for each receptor of a population."""
+"""Weights are unsigned 16-bit multiples of a step that sPyNNaker chooses for each receptor of a population; so are the
+entries of a ring buffer, where a sum beyond it stays there."""
 
 LARGEST_VALUE = 65536.0
 """What s16.15 holds lies below this, and not below its negative."""
@@ -86,10 +87,21 @@ CELLS = {
 }
 
 
-def ring_slots(neurons: int, neurons_per_core: int | None = None) -> int:
-    """Slots of the longest ring buffer on a core of a population of `neurons`."""
-    bits = max((min(neurons, neurons_per_core or NEURONS_PER_CORE) - 1).bit_length(), 0)
+def longest_ring(neurons: int, neurons_per_core: int | None = None) -> int:
+    """Slots of the longest ring buffer on a core of a population of `neurons`.
+
+    A single neuron takes a bit of the index, too (``get_n_bits``).
+    """
+    bits = max((min(neurons, neurons_per_core or NEURONS_PER_CORE) - 1).bit_length(), 1)
     return 1 << (RING_BUFFER_BITS - RECEPTOR_BITS - bits)
+
+
+def ring_is_short(longest: int, most: int) -> bool:
+    """Whether sPyNNaker 7.4.1 gives a `longest` delay, in steps, a ring one slot too short, where `most` slots can be had.
+
+    It gives a delay of n steps a ring of n slots where n is a power of two above 1 (``max_delay_steps_incoming``).
+    """
+    return 1 < longest < most and longest & (longest - 1) == 0
 
 
 def longest_delay_steps(neurons: int) -> int:
@@ -97,7 +109,7 @@ def longest_delay_steps(neurons: int) -> int:
 
     A core may run out of memory before that; the tools say so when they map the model.
     """
-    return ring_slots(neurons) * (DELAY_STAGES + 1)
+    return longest_ring(neurons) * (DELAY_STAGES + 1)
 
 
 def alpha_slope(tau: np.ndarray, time_step: float) -> tuple[np.ndarray, np.ndarray]:

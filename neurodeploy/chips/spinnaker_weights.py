@@ -16,12 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from neurodeploy.chips.spinnaker_arithmetic import accum, multiply
-from neurodeploy.chips.spinnaker_machine import FRACTION_BITS
+from neurodeploy.chips.spinnaker_machine import FRACTION_BITS, LARGEST_WEIGHT
 from neurodeploy.errors import RequestError, UnsupportedError
 from neurodeploy.models.network import Projection
-
-LARGEST_ENTRY = 0xFFFF
-"""What a 16-bit weight or ring-buffer entry holds; a sum beyond it stays there."""
 
 CONDUCTANCE_SCALE = 1024.0
 """Conductances are stored this many times larger (``InputTypeConductance.get_global_weight_scale``)."""
@@ -214,10 +211,10 @@ def quantise_weights(weight: np.ndarray, scale: float, on_chip: bool, label: str
         stored = np.floor(units * scale / (1 << FRACTION_BITS) + 0.5)
     else:
         stored = np.rint(weight * scale)
-    if np.any(stored > LARGEST_ENTRY):
+    if np.any(stored > LARGEST_WEIGHT):
         raise UnsupportedError(
             f"Projection '{label}': weight {weight.max():g} is {stored.max():g} units of 1/{scale:g};"
-            f" a synapse holds at most {LARGEST_ENTRY}",
+            f" a synapse holds at most {LARGEST_WEIGHT}",
             why="sPyNNaker keeps the lowest 16 bits of such a weight",
             fix="use smaller weights",
         )

@@ -233,3 +233,9 @@ class Network:
             add(recorded.population, recorded.variable, recorded.neurons.astype(np.int32))
             add(float(recorded.sampling_interval))
         return sha.hexdigest()
+
+
+def weight_sign(network: Network, projection: Projection) -> float:
+    """-1 where PyNN's weights are negative: the inhibitory receptor of a current-based cell."""
+    current_based = not network.populations[projection.post].cell.startswith("IF_cond")
+    return -1.0 if current_based and projection.receptor == "inhibitory" else 1.0

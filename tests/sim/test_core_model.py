@@ -180,7 +180,7 @@ MUTATIONS = {
         lambda trace, table, steps: (trace * int(table[steps])) >> 11 if 0 < steps < len(table) else 0,
     ),
     "one spike less remembered": ("bursts", spinnaker_core, "HISTORY", 14),
-    "no saturation": ("bursts", spinnaker_core, "LARGEST_ENTRY", 1 << 40),
+    "no saturation": ("bursts", spinnaker_core, "LARGEST_WEIGHT", 1 << 40),
     "weights drawn up on the host": ("bursts", spinnaker_core, "pattern", lambda *_: "list"),
 }
 

@@ -15,12 +15,11 @@ from neurodeploy.backends.lowering import (
     first_bad,
     refuse,
     split_delay,
-    weight_sign,
     whole_delays,
 )
 from neurodeploy.chips.rules import GRID_TOLERANCE, CellUpdate, Parameters, TickRules
 from neurodeploy.errors import RequestError, UnsupportedError
-from neurodeploy.models.network import RECEPTORS, Injection, Network, Population, Projection
+from neurodeploy.models.network import RECEPTORS, Injection, Network, Population, Projection, weight_sign
 
 LARGEST_INDEX = 2**31 - 1
 """Neuron and synapse numbers are 32-bit signed integers in the generated program."""

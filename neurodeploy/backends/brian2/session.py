@@ -29,10 +29,10 @@ from neurodeploy.backends.brian2.lower import (
     recordable,
 )
 from neurodeploy.backends.brian2.structure import SOURCES
-from neurodeploy.backends.lowering import spike_steps, split_delay, weight_sign, whole_delays
+from neurodeploy.backends.lowering import spike_steps, split_delay, whole_delays
 from neurodeploy.chips.rules import rules_by_name
 from neurodeploy.errors import RequestError, RunError, UnsupportedError
-from neurodeploy.models.network import Injection, Network, Recorded
+from neurodeploy.models.network import Injection, Network, Recorded, weight_sign
 from neurodeploy.models.sources import poisson_spikes
 
 SPARE_SOURCES = 1024

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from neurodeploy.backends.lowering import refuse, spike_steps, split_delay, weight_sign, whole_delays
+from neurodeploy.backends.lowering import refuse, spike_steps, split_delay, whole_delays
 from neurodeploy.backends.spinnaker.program import FORMAT, Program
 from neurodeploy.backends.spinnaker.provenance import native_name
 from neurodeploy.chips.rules import GRID_TOLERANCE, rules_by_name
@@ -29,12 +29,13 @@ from neurodeploy.chips.spinnaker_machine import (
     alpha_slope,
     effective_time_constant,
     longest_delay_steps,
-    ring_slots,
+    longest_ring,
+    ring_is_short,
 )
 from neurodeploy.chips.spinnaker_weights import pattern
 from neurodeploy.errors import RequestError, UnsupportedError
 from neurodeploy.hardware import SpinnakerHardware
-from neurodeploy.models.network import Injection, Network, Plasticity, Population, Projection
+from neurodeploy.models.network import Injection, Network, Plasticity, Population, Projection, weight_sign
 
 MOST_CURRENT_CHANGES = 64
 """An injected current becomes a change of ``i_offset`` between two runs of the machine, at seconds each."""
@@ -443,7 +444,7 @@ def _longer_rings(network: Network, hardware: SpinnakerHardware, program: Progra
         plastic = [p for p in mine if p.plasticity is not None]
         if not plastic:
             continue
-        slots = ring_slots(population.size, hardware.neurons_per_core)
+        slots = longest_ring(population.size, hardware.neurons_per_core)
         for projection in plastic:
             steps = np.rint(np.asarray(projection.delay) / step).astype(int)
             wrong = np.flatnonzero(steps % slots == 0)
@@ -456,7 +457,7 @@ def _longer_rings(network: Network, hardware: SpinnakerHardware, program: Progra
                     fix=f"make the delay {step:g} ms shorter or longer, or {ELSEWHERE}",
                 )
         longest = max(int(np.rint(np.max(p.delay) / step)) for p in mine)
-        if longest > 1 and longest & (longest - 1) == 0 and longest < slots:
+        if ring_is_short(longest, slots):
             program.plan["populations"][position]["longer_ring"] = True
 
 
@@ -473,7 +474,7 @@ def _refuse_lost_delays(network: Network, hardware: SpinnakerHardware, program: 
         if position not in listed:
             continue
         pre, post = network.populations[projection.pre], network.populations[projection.post]
-        slots = ring_slots(post.size, hardware.neurons_per_core)
+        slots = longest_ring(post.size, hardware.neurons_per_core)
         ends = (projection.pre, projection.post)
         longest = max(
             float(np.max(p.delay)) for p in network.projections if p.size and (p.pre, p.post) == ends
@@ -484,9 +485,8 @@ def _refuse_lost_delays(network: Network, hardware: SpinnakerHardware, program: 
             continue
         if pre.size == post.size <= per_core:
             continue
-        needed = (
-            math.ceil(round(longest / step) / 2) - 1
-        ).bit_length()  # of the ring's index, for two stages
+        # bits of the ring's index, for two stages
+        needed = (math.ceil(round(longest / step) / 2) - 1).bit_length()
         fewer = max((1 << (RING_BUFFER_BITS - RECEPTOR_BITS)) >> needed, 1)
         raise UnsupportedError(
             f"Projection '{projection.label}': a delay of {mine:g} ms in a list of synapses; sPyNNaker would lose it"
@@ -500,9 +500,8 @@ def _refuse_lost_delays(network: Network, hardware: SpinnakerHardware, program: 
 def _plasticity(
     projection: Projection, rule: Plasticity, post: Population, steps: np.ndarray, program: Program
 ) -> dict[str, Any]:
-    split_delay(
-        projection, rule, steps, SPINNAKER, program.changes, at_least=0
-    )  # refuses what is not wholly dendritic
+    # refuses what is not wholly dendritic
+    split_delay(projection, rule, steps, SPINNAKER, program.changes, at_least=0)
     learns = native_cell(post).learns
     if rule.weight_dependence not in learns:
         having = ", ".join(

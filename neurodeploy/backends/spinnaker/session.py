@@ -21,7 +21,6 @@ import numpy as np
 
 from neurodeploy import cache
 from neurodeploy.backends.base import Options, Progress, Report, Session
-from neurodeploy.backends.lowering import weight_sign
 from neurodeploy.backends.spinnaker import failures, provenance, runner
 from neurodeploy.backends.spinnaker.board.process import BoardProcess
 from neurodeploy.backends.spinnaker.lower import (
@@ -37,7 +36,7 @@ from neurodeploy.backends.spinnaker.program import REPORTS
 from neurodeploy.backends.spinnaker.weights import weights_on_grid
 from neurodeploy.errors import RunError, ToolchainMissingError, UnsupportedError
 from neurodeploy.hardware import SpinnakerHardware, load
-from neurodeploy.models.network import Injection, Network
+from neurodeploy.models.network import Injection, Network, weight_sign
 from neurodeploy.models.sources import poisson_spikes
 
 TOOLS_LOG = "spynnaker.log"
