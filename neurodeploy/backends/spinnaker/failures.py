@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,17 +61,28 @@ class Situation:
 
 def explained(message: str, situation: Situation) -> RunError:
     """The error behind `message`, which is the class and the text of sPyNNaker's exception."""
-    for pattern, explain in CAUSES:
-        found = re.search(pattern, message, re.DOTALL)
+    if STOPPED in message:
+        return _stopped(situation)
+    for cause in CAUSES:
+        found = re.search(cause.pattern, message, re.DOTALL)
         if found:
-            return explain(found, situation)
+            named = (found.groups() or ("",))[0]
+            what = cause.what.format(
+                machine="The machine" + (f" at {situation.address}" if situation.address else ""),
+                at=f" at {situation.address}" if situation.address else "",
+                doing=situation.doing,
+                found=named,
+                subject=subject_of(named, situation.labels) or named,
+            )
+            return RunError(what, why=cause.why, fix=cause.fix)
     return RunError(
         f"sPyNNaker could not {situation.doing}: {_first_lines(message)}",
         fix="read the log; it ends with what the tools and the cores have said",
     )
 
 
-def _stopped(_: re.Match[str], situation: Situation) -> RunError:
+def _stopped(situation: Situation) -> RunError:
+    """What became of the cores that did not reach the state they ought to."""
     states = {
         tuple(map(int, found.groups()[:3])): found.groups()[3:]
         for found in STOPPED_CORE.finditer(situation.log)
@@ -82,7 +92,7 @@ def _stopped(_: re.Match[str], situation: Situation) -> RunError:
         if state == "IDLE" and len(states) > 1:
             continue
         name = situation.cores.get((x, y, core), "")
-        who = subject_of(name, situation.labels, x, y, core) if name else "A core"
+        who = subject_of(name, situation.labels) or name or "A core"
         how = STATES.get(state, f"is in state {state}")
         reason = f": {ERRORS.get(error, error)}" if error else ""
         lines.append(f"  {who}: core {x}, {y}, {core} {how}{reason}")
@@ -97,53 +107,8 @@ def _stopped(_: re.Match[str], situation: Situation) -> RunError:
     return RunError(
         "\n".join(["The machine stopped before the run was over:", *lines]),
         why="what such a core would have sent is missing, so the results are not the model's",
-        fix="run it again; where it happens again on the same core, have the board tested (neurodeploy test-board)",
+        fix="run it again; where it happens again on the same core, keep that core out of use, or take another board",
     )
-
-
-def _silent(_: re.Match[str], situation: Situation) -> RunError:
-    return RunError(
-        f"The machine{_at(situation)} stopped answering when sPyNNaker was to {situation.doing}",
-        why="every request was repeated ten times, a second apart",
-        fix="see that the board has power and the network reaches it, and run again",
-    )
-
-
-def _absent(_: re.Match[str], situation: Situation) -> RunError:
-    return RunError(
-        f"No SpiNNaker board answers{_at(situation)}",
-        why="neither the running system nor the boot software has replied",
-        fix="check the address and the power of the board (--host ADDRESS, or the hardware file)",
-    )
-
-
-def _no_room(found: re.Match[str], situation: Situation) -> RunError:
-    who = subject_of(found[1], situation.labels, 0, 0, 0) if found[1][0] == "n" else found[1]
-    return RunError(
-        f"The model does not fit on the machine: there is no room left for {who}",
-        why="its cores and memory, or those of the chips that it must share with its neighbours, are taken",
-        fix="use a larger machine (version: 5 in a hardware file has 48 chips), or a smaller model",
-    )
-
-
-def _no_memory(_: re.Match[str], situation: Situation) -> RunError:
-    return RunError(
-        f"A chip of the machine ran out of memory when sPyNNaker was to {situation.doing}",
-        why="synapses and recordings of all populations on a chip share its SDRAM",
-        fix="record less or in shorter runs, use a larger machine, or fewer neurons_per_core",
-    )
-
-
-def _unusable(found: re.Match[str], situation: Situation) -> RunError:
-    return RunError(
-        f"The machine{_at(situation)} can't be used as it is: {found[1]}",
-        why="too many of its chips, cores or links are broken, or something else is running on it",
-        fix="reset the board, see that nobody else uses it, or take another one",
-    )
-
-
-def _at(situation: Situation) -> str:
-    return f" at {situation.address}" if situation.address else ""
 
 
 def _first_lines(message: str) -> str:
@@ -151,17 +116,52 @@ def _first_lines(message: str) -> str:
     return "\n".join(lines[:6])
 
 
-Explain = Callable[[re.Match[str], Situation], RunError]
+@dataclass(frozen=True)
+class Cause:
+    """What sPyNNaker's message matches, and how it is told: ``{machine}``, ``{at}``, ``{doing}``, ``{found}``, ``{subject}``."""
 
-CAUSES: tuple[tuple[str, Explain], ...] = (
-    (r"CoresNotInState", _stopped),
-    (r"PacmanPlaceException.*?start with for (\S+)", _no_room),
-    (r"(?:MallocError|SDRAM Allocation|MemoryMapInvalid|AllocError|CMD_ALLOC\b(?!.*timed out))", _no_memory),
-    (r"(unreachable incoming chips|too few cores found)", _unusable),
-    (r"boot failed|BootException", _absent),
-    (r"TimeoutException|timed out", _silent),
+    pattern: str
+    what: str
+    why: str
+    fix: str
+
+
+STOPPED = "CoresNotInState"
+"""In the name of sPyNNaker's exception where cores are not as they ought to be."""
+
+CAUSES = (
+    Cause(
+        r"PacmanPlaceException.*?start with for (\S+)",
+        "The model does not fit on the machine: there is no room left for {subject}",
+        "its cores and memory, or those of the chips that it must share with its neighbours, are taken",
+        "use a larger machine (version: 5 in a hardware file has 48 chips), or a smaller model",
+    ),
+    Cause(
+        r"(?:MallocError|SDRAM Allocation|MemoryMapInvalid|AllocError|CMD_ALLOC\b(?!.*timed out))",
+        "A chip of the machine ran out of memory when sPyNNaker was to {doing}",
+        "synapses and recordings of all populations on a chip share its SDRAM",
+        "record less or in shorter runs, use a larger machine, or fewer neurons_per_core",
+    ),
+    Cause(
+        r"(unreachable incoming chips|too few cores found)",
+        "{machine} can't be used as it is: {found}",
+        "too many of its chips, cores or links are broken, or something else is running on it",
+        "reset the board, see that nobody else uses it, or take another one",
+    ),
+    Cause(
+        r"boot failed|BootException",
+        "No SpiNNaker board answers{at}",
+        "neither the running system nor the boot software has replied",
+        "check the address and the power of the board (--host ADDRESS, or the hardware file)",
+    ),
+    Cause(
+        r"TimeoutException|timed out",
+        "{machine} stopped answering when sPyNNaker was to {doing}",
+        "every request was repeated ten times, a second apart",
+        "see that the board has power and the network reaches it, and run again",
+    ),
 )
-"""What sPyNNaker's message matches -> how it is explained; the first that fits."""
+"""In order: the first that fits."""
 
 
 def read_log(path: Path) -> str:

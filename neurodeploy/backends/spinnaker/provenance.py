@@ -125,7 +125,8 @@ def _add_cores(connection: sqlite3.Connection, labels: list[str], totals: dict[t
     worst: dict[tuple[str, str, tuple[int, int, int]], int] = {}
     for name, x, y, core, description, value in rows:
         if description in CORE_COUNTERS and value:
-            key = (subject_of(str(name), labels, x, y, core), CORE_COUNTERS[description], (x, y, core))
+            subject = subject_of(str(name), labels) or f"Core ({x}, {y}, {core}), {name}"
+            key = (subject, CORE_COUNTERS[description], (x, y, core))
             worst[key] = max(worst.get(key, 0), int(value))
     for (subject, what, _), value in worst.items():
         totals[subject, what] += value
@@ -153,8 +154,8 @@ def native_name(position: int, label: str) -> str:
     return f"n{position}_{plain}"
 
 
-def subject_of(name: str, labels: list[str], x: int, y: int, core: int) -> str:
-    """Whose the core called `name` is, in the user's words."""
+def subject_of(name: str, labels: list[str]) -> str:
+    """Whose population the core or vertex called `name` belongs to, in the user's words; empty where it is nobody's."""
     number = name[1:].split("_")[0]
     if name.startswith("n") and number.isdigit() and int(number) < len(labels):
         extra = (
@@ -163,4 +164,4 @@ def subject_of(name: str, labels: list[str], x: int, y: int, core: int) -> str:
             else ""
         )
         return f"Population '{labels[int(number)]}'{extra}"
-    return f"Core ({x}, {y}, {core}), {name}"
+    return ""
