@@ -11,6 +11,7 @@ from neurodeploy.backends.spinnaker.board import faults, scp
 from neurodeploy.backends.spinnaker.board.chip import IMAGE_PLACE
 from neurodeploy.backends.spinnaker.board.engine import Failure, core_number
 from neurodeploy.backends.spinnaker.board.machine import Board
+from neurodeploy.backends.spinnaker.board.server import Server, bind
 from neurodeploy.chips.spinnaker_map import (
     COUNT_DROPPED,
     COUNT_EXTERNAL,
@@ -346,3 +347,48 @@ def test_faults_are_read_as_written():
     read = faults.parse("dead-core=0,0,5; dead-core=1,1,6; stop-core=0,1,2@30; lose=0.25; sdram=2MiB; seed=3")
     assert read.dead_cores == {(0, 0, 5), (1, 1, 6)} and read.stopped_cores == {(0, 1, 2, 30)}
     assert (read.lose, read.sdram, read.seed) == (0.25, 2 << 20, 3)
+
+
+# ---------------------------------------------------------------------------------- reverse tags
+
+
+def test_what_comes_in_on_the_port_of_a_reverse_tag_reaches_its_core(board, monitor):
+    start_something(monitor, 0b10)
+    port = 42_001
+    set_reverse = 1 << 16 | 1 << 29 | (2 << 5 | 1) << 8 | 5
+    assert ask(monitor, 26, set_reverse, port, 0)[0] == scp.OK
+    assert struct.unpack_from("<H", ask(monitor, 26, 2 << 16 | 5)[1], 10) == (port,)
+    monitor.incoming(port + 1, b"not for it")
+    chip = board.chips[0, 0]
+    assert chip.ram.status(1, "command_in") == 0
+    monitor.incoming(port, b"spikes")
+    buffer = chip.ram.status(1, "message_in") - 0xE5000000
+    length = struct.unpack_from("<H", chip.ram.view, buffer + 4)[0]
+    message = chip.ram.read(buffer + 8, length)
+    assert (message[2], message[8:]) == (2 << 5 | 1, b"spikes")
+
+
+def test_the_server_listens_on_the_ports_of_reverse_tags_and_on_no_others(board):
+    address, scp_socket, boot_socket = bind(None)
+    serving = Server(board, scp_socket, boot_socket, lambda: True)
+    start_something(serving.monitor, 0b10)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as spare:
+        spare.bind((address, 0))
+        port = spare.getsockname()[1]
+
+    def tag(word):
+        header = bytes([0x87, 0xFF, 0, 0xFF, 0, 0, 0, 0])
+        serving._act(True, b"\0\0" + header + struct.pack("<HH3I", 26, 1, word | 5, port, 0), SENDER)
+
+    try:
+        tag(1 << 16 | 1 << 29 | (2 << 5 | 1) << 8)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as outside:
+            outside.sendto(b"spikes", (address, port))
+            serving._receive(2.0)
+        assert board.chips[0, 0].ram.status(1, "command_in") == 1
+        tag(3 << 16)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as again:
+            again.bind((address, port))  # it is free
+    finally:
+        for each in (scp_socket, boot_socket):
+            each.close()

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-
-pytest.importorskip("unicorn")
-pytest.importorskip("spinn_utilities", reason="sPyNNaker is not installed")
+from machine import SCRIPTS, needs_machine, start_script
 
 from neurodeploy.backends.base import Options
 from neurodeploy.backends.registry import load
@@ -27,7 +22,7 @@ from neurodeploy.cam.decoding import spike_rows
 from neurodeploy.errors import RunError
 from neurodeploy.models.network import Network, Population, Projection, Recorded
 
-PUBLISHED = Path(__file__).parents[1] / "data" / "cam"
+pytestmark = needs_machine
 
 
 def balanced(cells: int, steps: int, seed: int = 3) -> Network:
@@ -179,30 +174,7 @@ def test_what_they_can_not_is_one_clear_message_in_time(
     assert error.value.fix and "Traceback" not in error.value.what
 
 
-SCRIPT = Path(__file__).parent / "spinnaker_scripts" / "if_curr_delta.py"
-SETTINGS = """\
-[Machine]
-version = 3
-machine_name = {address}
-enable_advanced_monitor_support = False
-enable_reinjection = False
-[Mapping]
-compressor = PairCompressor
-"""
-
-
-def start_script(script: Path, home: Path, address: str) -> subprocess.Popen[str]:
-    home.mkdir()
-    for name in (".spynnaker.cfg", "spynnaker.cfg"):
-        (home / name).write_text(SETTINGS.format(address=address))
-    return subprocess.Popen(
-        [sys.executable, "-I", str(script)],
-        cwd=home,
-        env=os.environ | {"HOME": str(home)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
+SCRIPT = SCRIPTS / "if_curr_delta.py"
 
 
 def test_a_board_whose_host_was_killed_mid_run_serves_the_next_one(tmp_path: Path) -> None:
@@ -220,7 +192,7 @@ def test_a_board_whose_host_was_killed_mid_run_serves_the_next_one(tmp_path: Pat
             time.sleep(2.0)
             killed.send_signal(signal.SIGKILL)
         with start_script(SCRIPT, tmp_path / "second", board.address) as second:
-            said, _ = second.communicate(timeout=60)
-        assert second.returncode == 0, log.read_text()
+            said, errors = second.communicate(timeout=60)
+        assert second.returncode == 0, errors[-3000:] + log.read_text()
         assert json.loads(said.splitlines()[-1])
         assert "gone" in log.read_text()

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 import pytest
 from cam_cases import A19_FORGOTTEN, A19_LEARNED, CASES, Case
+from machine import HOST, needs_machine
 from test_cam_reference import check
 
 from neurodeploy.backends.base import Options
 from neurodeploy.cam import experiments
 from neurodeploy.cam.application import simulate
 
-pytest.importorskip("unicorn")
-pytest.importorskip("spinn_utilities", reason="sPyNNaker is not installed")
-
+pytestmark = needs_machine
 FIRES_AT = 3.358  # nA; the smallest single weight that fires a resting cell of S2cue
 
 
 def run(experiment):
-    options = Options("spinnaker", host=os.environ.get("NEURODEPLOY_TEST_BOARD"))
+    options = Options("spinnaker", host=HOST)
     outcome = simulate(experiment, options, "spinnaker")
     assert outcome.report.executed_by == "emulated"
     return outcome

@@ -5,14 +5,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
+from machine import HOST, needs_machine
 from random_networks import random_networks
 
 from neurodeploy.backends.base import Options
@@ -26,27 +24,12 @@ from neurodeploy.chips import (
 from neurodeploy.chips.spinnaker_core import simulate
 from neurodeploy.models.network import Network, Plasticity, Population, Projection, Recorded
 
-HOST = os.environ.get("NEURODEPLOY_TEST_BOARD")
 EVERY_CELL = ("IF_curr_exp", "IF_cond_exp", "IF_curr_alpha", "IF_curr_delta", "Izhikevich")
 AT_ONCE = 28
 """Networks in one run: two cores each, on a board of four chips."""
 
 
-def missing() -> str:
-    for package in ("sPyNNaker", "unicorn"):
-        try:
-            version(package)
-        except PackageNotFoundError:
-            return f"{package} is not installed"
-    if HOST is None and find_spec("neurodeploy.backends.spinnaker.board") is None:
-        return "there is no emulated board"
-    return ""
-
-
-pytestmark = [
-    pytest.mark.skipif(bool(missing()), reason=missing()),
-    pytest.mark.xdist_group("spinnaker"),
-]
+pytestmark = needs_machine
 
 
 @dataclass

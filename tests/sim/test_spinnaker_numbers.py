@@ -2,35 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
-
 import numpy as np
 import pytest
+from machine import HOST, needs_machine
 
 from neurodeploy import pynn as sim
 from neurodeploy.errors import RequestError
 from neurodeploy.models.pynn import simulator
 
-HOST = os.environ.get("NEURODEPLOY_TEST_BOARD")
-
-
-def missing() -> str:
-    for package in ("sPyNNaker", "unicorn"):
-        try:
-            version(package)
-        except PackageNotFoundError:
-            return f"{package} is not installed"
-    if HOST is None and find_spec("neurodeploy.backends.spinnaker.board") is None:
-        return "there is no emulated board"
-    return ""
-
-
-pytestmark = [
-    pytest.mark.skipif(bool(missing()), reason=missing()),
-    pytest.mark.xdist_group("spinnaker"),
-]
+pytestmark = needs_machine
 
 MACHINE = {"backend": "spinnaker"} | ({"host": HOST} if HOST else {})
 ENGINE = {"engine": "runtime"}

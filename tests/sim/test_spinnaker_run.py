@@ -12,36 +12,19 @@ import signal
 import subprocess
 import sys
 import time
-from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
+from machine import HOST, needs_machine
 
 from neurodeploy.errors import RunError, UnsupportedError
 
-HOST = os.environ.get("NEURODEPLOY_TEST_BOARD")
 COMMAND = [sys.executable, "-m", "neurodeploy.cli"]
 PUBLISHED = Path(__file__).parents[1] / "data" / "cam"
 
 
-def missing() -> str:
-    for package in ("sPyNNaker", "unicorn"):
-        try:
-            version(package)
-        except PackageNotFoundError:
-            return f"{package} is not installed"
-    if HOST is None and find_spec("neurodeploy.backends.spinnaker.board") is None:
-        return "there is no emulated board"
-    return ""
-
-
-pytestmark = [
-    pytest.mark.skipif(bool(missing()), reason=missing()),
-    pytest.mark.xdist_group("spinnaker"),
-]
-needs_tools = pytest.mark.skipif(bool(missing()), reason=missing())
+pytestmark = needs_machine
 
 
 def backend(**options):
@@ -148,7 +131,6 @@ def both():
     return measure(backend()), measure(registry.load("brian2"))
 
 
-@needs_tools
 def test_the_machine_agrees_with_the_engine_in_its_tick_order(both) -> None:
     machine, engine = both
     assert machine["cells"] == engine["cells"]
@@ -157,7 +139,6 @@ def test_the_machine_agrees_with_the_engine_in_its_tick_order(both) -> None:
     np.testing.assert_allclose(machine["v"], engine["v"], atol=0.02)
 
 
-@needs_tools
 def test_the_same_poisson_trains_are_played(both) -> None:
     machine, engine = both
     for mine, theirs in zip(machine["noise"], engine["noise"], strict=True):
@@ -165,7 +146,6 @@ def test_the_same_poisson_trains_are_played(both) -> None:
     assert sum(len(train) for train in machine["noise"]) > 20
 
 
-@needs_tools
 def test_synaptic_currents_bear_pynns_sign(both) -> None:
     machine, engine = both
     for name in ("isyn_exc", "isyn_inh"):
@@ -173,7 +153,6 @@ def test_synaptic_currents_bear_pynns_sign(both) -> None:
     assert machine["isyn_inh"].min() < -0.1
 
 
-@needs_tools
 def test_weights_come_back_in_order_and_rounding_is_told(both) -> None:
     machine, engine = both
     for name in ("inhibit", "excite"):
@@ -181,7 +160,6 @@ def test_weights_come_back_in_order_and_rounding_is_told(both) -> None:
     assert np.nanmin(machine["inhibit"]) < 0
 
 
-@needs_tools
 def test_machine_that_only_maps() -> None:
     from neurodeploy import pynn as sim
     from neurodeploy.backends.spinnaker import SpinnakerBackend
@@ -196,7 +174,6 @@ def test_machine_that_only_maps() -> None:
     assert all(vertex["sdram_bytes"] > 0 for vertex in report.facts["mapping"])
 
 
-@needs_tools
 def test_weights_are_fixed_once_loaded() -> None:
     from neurodeploy import pynn as sim
     from neurodeploy.backends.spinnaker import SpinnakerBackend
@@ -223,7 +200,6 @@ def processes(mark: str) -> set[str]:
     return found
 
 
-@needs_tools
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_ctrl_c_leaves_no_process_behind(tmp_path: Path) -> None:
     mark = str(tmp_path)
@@ -251,7 +227,6 @@ def test_ctrl_c_leaves_no_process_behind(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@needs_tools
 def test_a_machine_that_does_not_answer_is_one_clear_error(tmp_path: Path, monkeypatch) -> None:
     from neurodeploy import pynn as sim
     from neurodeploy.backends.spinnaker import SpinnakerBackend

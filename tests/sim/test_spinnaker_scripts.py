@@ -6,50 +6,17 @@ What is expected comes from the equations, or from this package's engine under t
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from math import exp
 from pathlib import Path
 
 import numpy as np
 import pytest
+from machine import HOST, SCRIPTS, needs_machine, start_script
 
-SCRIPTS = Path(__file__).parent / "spinnaker_scripts"
-HOST = os.environ.get("NEURODEPLOY_TEST_BOARD")
-SETTINGS = """
-[Machine]
-version = 3
-machine_name = {address}
-enable_advanced_monitor_support = False
-enable_reinjection = False
-post_simulation_overrun_before_error = 300
-[Mapping]
-compressor = PairCompressor
-[Reports]
-default_report_file_path = {folder}
-extract_iobuf = False
-"""
 SECONDS = 120
 
 
-def missing() -> str:
-    for package in ("sPyNNaker", "unicorn"):
-        try:
-            version(package)
-        except PackageNotFoundError:
-            return f"{package} is not installed"
-    if HOST is None and find_spec("neurodeploy.backends.spinnaker.board") is None:
-        return "there is no emulated board"
-    return ""
-
-
-pytestmark = [
-    pytest.mark.skipif(bool(missing()), reason=missing()),
-    pytest.mark.xdist_group("spinnaker"),
-]
+pytestmark = needs_machine
 
 
 @pytest.fixture(scope="module")
@@ -69,20 +36,10 @@ def printed(address: str, tmp_path: Path):
     """Runs a script as it stands, in a home directory of its own; gives what it prints."""
 
     def run(name: str):
-        (tmp_path / ".spynnaker.cfg").write_text(SETTINGS.format(address=address, folder=tmp_path))
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-        done = subprocess.run(
-            [sys.executable, "-I", str(SCRIPTS / f"{name}.py")],
-            cwd=tmp_path,
-            env=environment | {"HOME": str(tmp_path), "MPLCONFIGDIR": str(tmp_path)},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=SECONDS,
-            stdin=subprocess.DEVNULL,
-        )
-        assert done.returncode == 0, done.stderr[-3000:]
-        return json.loads(done.stdout.splitlines()[-1])
+        with start_script(SCRIPTS / f"{name}.py", tmp_path, address) as script:
+            said, errors = script.communicate(timeout=SECONDS)
+        assert script.returncode == 0, errors[-3000:]
+        return json.loads(said.splitlines()[-1])
 
     return run
 

@@ -9,10 +9,6 @@ def trains(population):
     return [[float(t) for t in train] for train in population.get_data("spikes").segments[-1].spiketrains]
 
 
-def voltage(population):
-    return [[float(x) for x in row] for row in population.get_data("v").segments[-1].analogsignals[0]]
-
-
 sim.setup(timestep=1.0, min_delay=1.0)
 source = sim.Population(3, sim.SpikeSourceArray(spike_times=[[5], [6], [7]]), label="source")
 cells = sim.Population(100, sim.IF_curr_exp(tau_refrac=30.0), label="cells")

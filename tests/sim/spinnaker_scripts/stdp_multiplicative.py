@@ -9,10 +9,6 @@ def trains(population):
     return [[float(t) for t in train] for train in population.get_data("spikes").segments[-1].spiketrains]
 
 
-def voltage(population):
-    return [[float(x) for x in row] for row in population.get_data("v").segments[-1].analogsignals[0]]
-
-
 sim.setup(timestep=1.0, min_delay=1.0)
 pre = sim.Population(1, sim.SpikeSourceArray(spike_times=[14, 20, 60]), label="pre")
 teacher = sim.Population(1, sim.SpikeSourceArray(spike_times=[25]), label="teacher")
