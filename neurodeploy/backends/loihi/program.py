@@ -1,0 +1,163 @@
+r"""A Loihi Program: the model in the chip's own whole numbers, and nothing else.
+
+Every executor (Lava's processes, the C++ engine, the dense reference) is given this and no PyNN quantity.  With
+``eff(du) = du + 1`` one step of a compartment is, in this order and with truncation towards zero in ``//``:
+
+.. math::
+    u_c &\leftarrow \mathrm{wrap}_{24}\big(u_c\,(4096-\mathrm{eff}(du_c))\;//\;4096 + \textstyle\sum w\big) \\
+    v   &\leftarrow \mathrm{clip}_{24}\big(v\,(4096-dv)\;//\;4096 + \textstyle\sum_c u_c + b_m\,2^{b_e}\big)
+         \quad\text{unless refractory} \\
+    \text{spike} &\iff v > 64\,v_{th}, \quad\text{then } v \leftarrow 0 \text{ and } \textit{refractory}
+         \text{ steps without an update of } v
+
+A spike of step k over a synapse of `delay` d (d ≥ 1) adds :math:`w = \text{mantissa}\cdot 2^{6+\text{exponent}}` in step
+k + d.  (A Lava ``Dense`` is d = 1; ``DelayDense`` with delay D is d = D + 1.)  A spike of a source at step k counts in the same
+way.  Sample k of ``v`` or ``u`` is the value before step k; a run of N steps has N + 1 samples.
+
+Sources: Lava 0.10.0, ``lava/proc/lif/models.py`` (``AbstractPyLifModelFixed``), ``lava/proc/dense/models.py``,
+``LIFRefractory`` for the refractory period.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+
+@dataclass
+class Compartments:
+    """One population of the chip.  All arrays are int64; registers are as the chip keeps them.
+
+    Attributes
+    ----------
+    label : str
+        The user's label; relays have labels of their own.
+    size : int
+    du : ndarray, shape (currents, size)
+        Decay registers of the synaptic currents, 0 … 4095.  One row: all input goes to one current.
+        Two rows: excitatory input decays with row 0, inhibitory with row 1.
+    dv : ndarray, shape (size,)
+        Decay register of the voltage, 0 … 4095.
+    vth : ndarray, shape (size,)
+        Threshold mantissa, 0 … 131071; the threshold is 64 times as high.
+    bias_mant, bias_exp : ndarray, shape (size,)
+        −4096 … 4095 and 0 … 7.
+    refractory : ndarray, shape (size,)
+        Steps without an update of v after a spike.
+    u : ndarray, shape (currents, size)
+    v : ndarray, shape (size,)
+        Initial state, 24 bits and a sign.
+    """
+
+    label: str
+    size: int
+    du: np.ndarray
+    dv: np.ndarray
+    vth: np.ndarray
+    bias_mant: np.ndarray
+    bias_exp: np.ndarray
+    refractory: np.ndarray
+    u: np.ndarray
+    v: np.ndarray
+
+
+@dataclass
+class Source:
+    """Spikes that come from outside: neuron ``neurons[k]`` in step ``steps[k]``, sorted by step, then neuron."""
+
+    label: str
+    size: int
+    steps: np.ndarray
+    neurons: np.ndarray
+
+
+@dataclass
+class Synapses:
+    """Synapses of one group onto one current of another, with one weight exponent.
+
+    Attributes
+    ----------
+    label : str
+        The user's label of the projection.
+    projection : int
+        Its position in the Network; -1 for the synapses of a relay.
+    members : ndarray of int64, shape (n_synapses,)
+        Which of the projection's synapses these are, so that weights can be handed back.
+    pre, post : int
+        Positions in ``LoihiProgram.groups``.
+    current : int
+        Row of the target's ``du`` that they feed.
+    pre_index, post_index, mantissa, delay : ndarray of int64, shape (n_synapses,)
+        `mantissa` as `sign_mode` and `weight_bits` allow it; `delay` in steps, 1 … 63.
+    exponent : int
+        −8 … 7; the lowering chooses 0 … 7, for which Lava and the chip agree.
+    sign_mode : str
+        ``"excitatory"`` (0 … 255), ``"inhibitory"`` (−255 … 0) or ``"mixed"`` (−256 … 254, even).
+    weight_bits : int
+    learning : object or None
+        A learning rule in the chip's terms, see ``neurodeploy.chips.loihi_learning``.
+    """
+
+    label: str
+    projection: int
+    members: np.ndarray
+    pre: int
+    post: int
+    current: int
+    pre_index: np.ndarray
+    post_index: np.ndarray
+    mantissa: np.ndarray
+    delay: np.ndarray
+    exponent: int = 0
+    sign_mode: str = "excitatory"
+    weight_bits: int = 8
+    learning: Any = None
+
+    @property
+    def weight(self) -> np.ndarray:
+        """What a spike adds to the current: ``mantissa * 2**(6 + exponent)``, exponent ≥ −6."""
+        return self.mantissa << (6 + self.exponent)
+
+
+@dataclass
+class Units:
+    """How a population's numbers are read back: ``v = v_zero + v_chip / v_scale`` (mV), ``i = u_chip / i_scale`` (nA).
+
+    `v_scale` and `i_scale` have shape (size,).
+    """
+
+    v_zero: np.ndarray
+    v_scale: np.ndarray
+    i_scale: np.ndarray
+
+
+@dataclass
+class LoihiProgram:
+    """A whole model on the chip.
+
+    Attributes
+    ----------
+    chip : str
+        ``"loihi2"`` or ``"loihi1"``.
+    time_step : float
+        ms of model time in one step.
+    groups : list of Compartments or Source
+        The Network's populations in their order, then the relays.
+    synapses : list of Synapses
+    units : list of Units or None
+        One for each group; None for sources and relays.
+    recorded : list of (group, variable, neurons)
+        ``"spikes"``, ``"v"``, ``"isyn_exc"`` or ``"isyn_inh"``.
+    changes : list of str
+        What the lowering did, one sentence each.
+    """
+
+    chip: str
+    time_step: float
+    groups: list[Compartments | Source] = field(default_factory=list)
+    synapses: list[Synapses] = field(default_factory=list)
+    units: list[Units | None] = field(default_factory=list)
+    recorded: list[tuple[int, str, np.ndarray]] = field(default_factory=list)
+    changes: list[str] = field(default_factory=list)
