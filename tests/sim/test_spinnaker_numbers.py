@@ -160,6 +160,30 @@ def test_a_fine_time_step_is_the_chips_own_arithmetic_and_is_told() -> None:
     assert late and all(0 <= round(step, 6) <= 0.2 for step in late)
 
 
+def test_input_arrives_in_its_step_where_steps_are_shorter_than_a_millisecond() -> None:
+    """There sPyNNaker gives the synapses of a population a core of their own."""
+    delays = [1, 2, 3, 5, 8, 15, 16]
+
+    def first_change(**options):
+        sim.setup(timestep=0.4, min_delay=0.4, rules="spinnaker", **options)
+        source = sim.Population(1, sim.SpikeSourceArray(spike_times=[2.0, 8.0]))
+        cells = sim.Population(len(delays), sim.IF_curr_exp(tau_refrac=2.0, tau_syn_E=1.0))
+        rows = [(0, i, 0.5, 0.4 * delay) for i, delay in enumerate(delays)]
+        sim.Projection(
+            source, cells, sim.FromListConnector(rows, column_names=["weight", "delay"]), sim.StaticSynapse()
+        )
+        cells.record("v")
+        sim.run(24.0)
+        v, cores = voltage(cells), sim.get_report().facts.get("cores")
+        sim.end()
+        return [int(np.flatnonzero(v[:, i] != -65.0)[0]) for i in range(len(delays))], v, cores
+
+    (machine, v, cores), (engine, other, _) = first_change(**MACHINE), first_change(**ENGINE)
+    assert cores == 3  # the source, the neurons, their synapses
+    assert machine == engine == [5 + delay + 1 for delay in delays]
+    np.testing.assert_allclose(v, other, atol=0.001)
+
+
 def test_reset_gives_the_same_run_again_byte_for_byte() -> None:
     sim.setup(timestep=1.0, rules="spinnaker", seed=5, **MACHINE)
     source = sim.Population(2, sim.SpikeSourceArray(spike_times=[[5.0, 12.0, 30.0], [8.0, 33.0]]))
