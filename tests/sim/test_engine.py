@@ -326,7 +326,7 @@ def test_an_unwritable_cache_is_told(tmp_path: Path, monkeypatch) -> None:
 def test_a_killed_engine_is_told_and_leaves_nothing(target) -> None:
     session = opened(mixed("spinnaker"), target, "spinnaker")
     session.run(5)
-    process, folder = session._engine.process.pid, session.folder
+    process, folder = session.program.engine.process.pid, session.program.folder
     os.kill(process, signal.SIGKILL)
     with pytest.raises(RunError, match="SIGKILL"):
         session.run(5)

@@ -1,23 +1,12 @@
-"""A running program: the compiled engine (or its slower stand-in in Python) as a process that takes instructions.
-
-The process lives in a folder of the cache, reads arrays from files there, writes recordings there, and
-ends with this one, however this one ends.
-"""
+"""A Network in a running program: what the front end reads and changes, in PyNN's names and units."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import shutil
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 
-from neurodeploy import cache
 from neurodeploy.backends.base import Options, Report, Session
 from neurodeploy.backends.brian2 import compiler
 from neurodeploy.backends.brian2.lower import (
@@ -26,111 +15,16 @@ from neurodeploy.backends.brian2.lower import (
     initial_state,
     injected_current,
     lower,
+    place,
     recordable,
 )
+from neurodeploy.backends.brian2.running import RunningProgram, choose_threads
 from neurodeploy.backends.brian2.structure import SOURCES
 from neurodeploy.backends.lowering import spike_steps, split_delay, whole_delays
 from neurodeploy.chips.rules import rules_by_name
-from neurodeploy.errors import RequestError, RunError, UnsupportedError
+from neurodeploy.errors import RequestError, UnsupportedError
 from neurodeploy.models.network import Injection, Network, Recorded, weight_sign
 from neurodeploy.models.sources import poisson_spikes
-
-SPARE_SOURCES = 1024
-"""Room for source spikes in one step beyond one a source: a source may spike twice in a step."""
-
-PARALLEL_FROM = 65536
-"""Neurons of one cell type from which two threads are faster than one (see ``benchmarks/threads.py``)."""
-
-
-def choose_threads(network: Network, options: Options) -> int:
-    """What the user asked for, or as many as there are processors where a cell type has enough neurons."""
-    if options.engine == "runtime":
-        return 1
-    if options.threads:
-        return options.threads
-    sizes: dict[str, int] = {}
-    for population in network.populations:
-        if not population.is_source:
-            sizes[population.cell] = sizes.get(population.cell, 0) + population.size
-    return os.cpu_count() or 1 if max(sizes.values(), default=0) >= PARALLEL_FROM else 1
-
-
-class Engine:
-    """The process and its pipe: one instruction a line, one answer a line."""
-
-    def __init__(self, command: list[str], folder: Path, greeting: str, threads: int = 1) -> None:
-        self.folder = folder
-        self.process = subprocess.Popen(
-            command,
-            cwd=folder,
-            env=os.environ | {"OMP_NUM_THREADS": str(threads)},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=(folder / "errors.txt").open("w"),
-            text=True,
-            start_new_session=True,  # Ctrl-C reaches us, and we end it
-        )
-        answer = self.process.stdout.readline().strip() if self.process.stdout else ""
-        if answer != greeting:
-            self.end()
-            raise EngineUnusable(answer)
-
-    def ask(self, instruction: str, progress=None) -> None:
-        """Send one instruction and wait until it is done."""
-        assert self.process.stdin and self.process.stdout
-        try:
-            self.process.stdin.write(instruction + "\n")
-            self.process.stdin.flush()
-            while True:
-                answer = self.process.stdout.readline().strip()
-                if answer == "done":
-                    return
-                if answer.startswith("at ") and progress:
-                    progress(int(answer[3:]))
-                elif answer.startswith("error ") or not answer:
-                    break
-        except (BrokenPipeError, ValueError):
-            answer = ""
-        raise self._failure(answer)
-
-    def _failure(self, answer: str) -> RunError:
-        self.end()
-        if answer.startswith("error "):
-            return RunError(f"The simulation stopped: {answer[6:]}", fix="free some space and run it again")
-        code = self.process.returncode
-        how = (
-            f"was killed by {signal.Signals(-code).name}"
-            if code and code < 0
-            else f"ended with exit code {code}"
-        )
-        said = (
-            (self.folder / "errors.txt").read_text().strip() if (self.folder / "errors.txt").exists() else ""
-        )
-        return RunError(
-            f"The simulation {how} before it was done" + (f":\n{said[-4000:]}" if said else ""),
-            why="the process that simulates is gone, and what it had not written with it",
-            fix="run it again; where memory was short, make the model smaller or record less",
-        )
-
-    def peak_memory(self) -> float | None:
-        """Largest resident size so far, MB; None where the system does not tell."""
-        with contextlib.suppress(OSError, StopIteration):
-            lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
-            return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
-        return None
-
-    def end(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        for pipe in (self.process.stdin, self.process.stdout):
-            with contextlib.suppress(OSError):
-                if pipe:
-                    pipe.close()
-
-
-class EngineUnusable(Exception):
-    """The program did not introduce itself as the one that was asked for."""
 
 
 class Brian2Session(Session):
@@ -141,173 +35,79 @@ class Brian2Session(Session):
         self.options = options
         self.rules = rules_by_name(options.rules)
         self.report = Report(executed_by="float")
-        self.step = 0
-        self._files = 0
-        self._engine: Engine | None = None
         started = time.perf_counter()
-        self.threads = choose_threads(network, options)
-        self.lowered = lower(network, self.rules, parallel=self.threads > 1)
-        self.report.changes += self.lowered.changes
+        neurons = {group: size for group, size in place(network)[1].items() if group != SOURCES}
+        threads = choose_threads(neurons, options)
+        lowered = self.lowered = lower(network, self.rules, parallel=threads > 1)
+        self.report.changes += lowered.changes
         self.report.wall["build"] = time.perf_counter() - started
-        self.folder = cache.session_folder()
+        self.program = RunningProgram(
+            lowered.structure, lowered.sizes, lowered.slots, lowered.arrays, options, threads, self.report
+        )
         try:
-            self._engine = self._start()
-            started = time.perf_counter()
-            self._load_everything()
-            self.report.wall["build"] += time.perf_counter() - started
+            self._begin()
         except BaseException:
             self.end()
             raise
         self.report.wall["run"] = 0.0
         self.report.facts |= {
             "engine": options.engine,
-            "threads": self.threads,
+            "threads": threads,
             "rules": self.rules.name,
             "brian2": compiler.brian2_version(),
             "network": network.digest(),
-            "structure": self.lowered.structure.digest(),
+            "structure": lowered.structure.digest(),
             "neurons": network.neuron_count,
             "synapses": network.synapse_count,
         }
 
-    # ---------------------------------------------------------------------------- starting
-
-    def _start(self) -> Engine:
-        sizes = self._sizes()
-        self._write_text("sizes", " ".join(str(size) for size in sizes))
-        started = time.perf_counter()
-        if self.options.engine == "runtime":
-            self._write_text("structure.json", self.lowered.structure.to_json())
-            command = [sys.executable, "-m", "neurodeploy.backends.brian2.runtime", "structure.json"]
-            engine = Engine(command, self.folder, "neurodeploy runtime")
-            self.report.facts["compiled"] = False
-        else:
-            engine = self._start_compiled()
-        self.report.wall["compile"] = time.perf_counter() - started
-        return engine
-
-    def _start_compiled(self) -> Engine:
-        structure = self.lowered.structure
-        key = compiler.program_key(structure)
-        for attempt in (1, 2):
-            program, built = compiler.compiled(structure, self.options.progress)
-            self.report.facts["compiled"] = built or self.report.facts.get("compiled", False)
-            try:
-                return Engine([str(program)], self.folder, f"neurodeploy {key}", self.threads)
-            except (EngineUnusable, OSError) as error:
-                compiler.discard(program)
-                if attempt == 2:
-                    raise RunError(
-                        f"The compiled program does not run on this machine: {error}",
-                        fix="run with '--engine runtime', and report this",
-                    ) from error
-        raise AssertionError
-
-    def _sizes(self) -> list[int]:
-        lowered = self.lowered
-        sizes = [
-            lowered.sizes[group] + (SPARE_SOURCES if group == SOURCES else 0)
-            for group in lowered.structure.groups
-        ]
-        return sizes + [lowered.slots[cell] for cell in lowered.structure.cells]
-
-    def _load_everything(self) -> None:
-        for name, array in self.lowered.arrays.items():
-            self._load(name, array)
-        self._ask("prepare")
-        self._own_spikes: list[tuple[np.ndarray, np.ndarray]] = []
+    def _begin(self) -> None:
+        """Inputs, and what is recorded."""
         self._array_spikes: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         for position, population in enumerate(self.network.populations):
             if population.cell == "SpikeSourceArray":
                 self.set_spike_times(position, population.spike_times)
         self.set_injections(self.network.injections)
         self._channels: dict[tuple[int, str], tuple[Recorded, Path]] = {}
-        masks: dict[str, np.ndarray] = {}
+        spiking: dict[str, list[np.ndarray]] = {}
         for recorded in self.network.recorded:
             placement = self.lowered.placements[recorded.population]
             neurons = recorded.neurons.astype(np.int32) + np.int32(placement.start)
             if recorded.variable == "spikes":
-                room = self.lowered.sizes[placement.group] + SPARE_SOURCES
-                masks.setdefault(placement.group, np.zeros(room, dtype=np.uint8))[neurons] = 1
+                spiking.setdefault(placement.group, []).append(neurons)
             else:
-                self._open_channel(recorded, placement.group, neurons)
-        self._spike_files: dict[str, Path] = {}
-        for group, mask in masks.items():
-            self._spike_files[group] = self.folder / f"spikes_{group}.i32"
-            self._ask(f"spikes {group} {self._write(mask)} spikes_{group}.i32")
-
-    def _open_channel(self, recorded: Recorded, group: str, neurons: np.ndarray) -> None:
-        update = recordable(self.network.populations[recorded.population], recorded.variable, self.rules)
-        after = recorded.variable in update.sampled_after
-        path = self.folder / f"samples_{len(self._channels)}.f64"
-        self._channels[recorded.population, recorded.variable] = (recorded, path)
-        self._ask(
-            f"channel {group}.{recorded.variable} {self._write(neurons)} {self._interval(recorded)}"
-            f" {int(after)} {path.name}"
-        )
+                update = recordable(
+                    self.network.populations[recorded.population], recorded.variable, self.rules
+                )
+                path = self.program.record(
+                    f"{placement.group}.{recorded.variable}",
+                    neurons,
+                    self._interval(recorded),
+                    recorded.variable in update.sampled_after,
+                )
+                self._channels[recorded.population, recorded.variable] = (recorded, path)
+        self.program.record_spikes({group: np.concatenate(which) for group, which in spiking.items()})
 
     def _interval(self, recorded: Recorded) -> int:
         return max(round(recorded.sampling_interval / self.network.time_step), 1)
 
-    # ------------------------------------------------------------------------------ files
-
-    def _running(self) -> Engine:
-        if self._engine is None:
-            raise RunError("This simulation has ended", fix="call setup() or reset() and run again")
-        return self._engine
-
-    def _ask(self, instruction: str, progress=None) -> None:
-        engine = self._running()
-        try:
-            engine.ask(instruction, progress)
-        except BaseException:
-            self.end()
-            raise
-
-    def _write_text(self, name: str, text: str) -> None:
-        self._guarded(lambda: (self.folder / name).write_text(text))
-
-    def _write(self, array: np.ndarray) -> str:
-        name = f"input_{self._files % 4}.bin"
-        self._files += 1
-        self._guarded(lambda: np.ascontiguousarray(array).tofile(self.folder / name))
-        return name
-
-    def _guarded(self, write) -> None:
-        try:
-            write()
-        except OSError as error:
-            raise RunError(
-                f"Cannot write to {self.folder}: {os.strerror(error.errno) if error.errno else error}",
-                fix="free some space, or set NEURODEPLOY_CACHE to a folder on another disk",
-            ) from error
-
-    def _load(self, name: str, array: np.ndarray) -> None:
-        self._ask(f"load {name} {self._write(array)}")
-
-    def _save(self, name: str) -> np.ndarray:
-        self._ask(f"save {name} output.bin")
-        return np.fromfile(self.folder / "output.bin")
-
     # ---------------------------------------------------------------------------- running
 
     def run(self, steps: int) -> None:
-        self._running()
+        self.program.running()
         started = time.perf_counter()
-        end = self.step + steps
-        self._load_sources(self.step, end)
+        end = self.program.step + steps
+        self._load_sources(self.program.step, end)
         total = end
 
         def at(step: int) -> None:
             if self.options.progress:
                 self.options.progress("run", step, total)
 
-        while self.step < end:
+        while self.program.step < end:
             self._inject_now()
-            upcoming = [step for step, _, _ in self._timeline if step > self.step]
-            until = min([end, *upcoming[:1]])
-            self._ask(f"run {until - self.step}", at)
-            self.step = until
+            upcoming = [step for step, _, _ in self._timeline if step > self.program.step]
+            self.program.run(min([end, *upcoming[:1]]) - self.program.step, at)
         at(end)
         self.report.wall["run"] += time.perf_counter() - started
 
@@ -336,36 +136,26 @@ class Brian2Session(Session):
                 own_steps = np.clip(np.floor(times / time_step).astype(np.int64), begin, end - 1)
             steps.append(own_steps)
             neurons.append(own_neurons + np.int32(self.lowered.placements[position].start))
-        all_steps, all_neurons = np.concatenate(steps), np.concatenate(neurons)
-        order = np.lexsort((all_neurons, all_steps))
-        if self.lowered.structure.sources:
-            self._ask(
-                f"sources {self._write(all_steps[order].astype(np.int32))} {self._write(all_neurons[order])}"
-            )
+        self.program.set_sources(np.concatenate(steps), np.concatenate(neurons))
 
     def _inject_now(self) -> None:
         """Bring the injected current of every group up to the present step."""
-        while self._timeline and self._timeline[0][0] <= self.step:
+        while self._timeline and self._timeline[0][0] <= self.program.step:
             _, group, current = self._timeline.pop(0)
-            self._load(f"{group}.injected", current)
+            self.program.load(f"{group}.injected", current)
 
     # ---------------------------------------------------------------------------- reading
 
     def spikes(self, population: int) -> tuple[np.ndarray, np.ndarray]:
         placement = self.lowered.placements[population]
-        path = self._spike_files.get(placement.group)
-        if path is None:
-            return np.empty(0), np.empty(0, dtype=np.int32)
-        pairs = np.fromfile(path, dtype=np.int32).reshape(-1, 2)
-        mine = (pairs[:, 1] >= placement.start) & (pairs[:, 1] < placement.stop)
+        steps, neurons = self.program.spikes(placement.group, placement.start, placement.stop)
         late = self.rules.spike_is_at_end_of_step and placement.group != SOURCES
-        times = (pairs[mine, 0] + int(late)) * self.network.time_step
-        return times, pairs[mine, 1] - np.int32(placement.start)
+        return (steps + int(late)) * self.network.time_step, neurons
 
     def samples(self, population: int, variable: str) -> np.ndarray:
         recorded, path = self._channels[population, variable]
         values = np.fromfile(path, dtype=np.float64).reshape(-1, len(recorded.neurons))
-        if self.rules.sampled_at_the_end_too and self.step % self._interval(recorded) == 0:
+        if self.rules.sampled_at_the_end_too and self.program.step % self._interval(recorded) == 0:
             now = self.state(population, variable)[recorded.neurons]
             values = np.vstack([values, now])
         return values
@@ -377,7 +167,7 @@ class Brian2Session(Session):
         )
         if variable in cell.update.sampled_after:
             return self._look_ahead(population, variable)
-        return self._save(f"{placement.group}.{variable}")[placement.start : placement.stop]
+        return self.program.save(f"{placement.group}.{variable}")[placement.start : placement.stop]
 
     def _look_ahead(self, population: int, variable: str) -> np.ndarray:
         """State that a step brings up to date at its beginning: execute the update on a copy."""
@@ -386,10 +176,10 @@ class Brian2Session(Session):
         update = self.rules.cells[self.network.populations[population].cell].update
         names = [*update.state, *update.coefficients, "injected"]
         names += ["refractory_left"] if update.refractory else []
-        scope: dict[str, object] = {name: self._save(f"{group}.{name}") for name in names}
+        scope: dict[str, object] = {name: self.program.save(f"{group}.{name}") for name in names}
         size = self.lowered.sizes[group]
-        slots = self._save(f"{group}.ring").reshape(self.lowered.slots[group], 2 * size)
-        arriving = slots[self.step % len(slots)]
+        slots = self.program.save(f"{group}.ring").reshape(self.lowered.slots[group], 2 * size)
+        arriving = slots[self.program.step % len(slots)]
         scope |= {"arriving_exc": arriving[:size], "arriving_inh": arriving[size:]}
         scope |= {
             "clip": np.clip,
@@ -401,7 +191,7 @@ class Brian2Session(Session):
 
     def weights(self, projection: int) -> np.ndarray:
         block = self.lowered.blocks[projection]
-        weight = self._save(f"{block.owner}.w")[block.position]
+        weight = self.program.save(f"{block.owner}.w")[block.position]
         if self.network.projections[projection].plasticity is not None:
             weight = weight * weight_sign(self.network, self.network.projections[projection])
         return weight
@@ -414,20 +204,16 @@ class Brian2Session(Session):
         if changed.is_source:
             return
         placement = self.lowered.placements[population]
+        mine = slice(placement.start, placement.stop)
         for name, value in coefficients(changed, self.rules, self.network.time_step).items():
-            self._replace(f"{placement.group}.{name}", placement.start, placement.stop, value)
+            self.program.replace(f"{placement.group}.{name}", mine, value)
 
     def set_state(self, population: int, variable: str, values: np.ndarray) -> None:
         changed = self.network.populations[population]
         changed.initial_values[variable] = values
         placement = self.lowered.placements[population]
         state = initial_state(changed, variable, self.rules, self.network.time_step)
-        self._replace(f"{placement.group}.{variable}", placement.start, placement.stop, state)
-
-    def _replace(self, name: str, start: int, stop: int, values: np.ndarray) -> None:
-        array = self._save(name)
-        array[start:stop] = values
-        self._load(name, array)
+        self.program.replace(f"{placement.group}.{variable}", slice(placement.start, placement.stop), state)
 
     def set_spike_times(self, population: int, spike_times: list[np.ndarray]) -> None:
         self.network.populations[population].spike_times = spike_times
@@ -442,10 +228,7 @@ class Brian2Session(Session):
 
     def _replace_synapses(self, projection: int, name: str, values: np.ndarray) -> None:
         block = self.lowered.blocks[projection]
-        self._ask(f"save {block.owner}.{name} output.bin")
-        array = np.fromfile(self.folder / "output.bin", dtype=values.dtype)
-        array[block.position] = values
-        self._load(f"{block.owner}.{name}", array)
+        self.program.replace(f"{block.owner}.{name}", block.position, values)
 
     def set_delays(self, projection: int, delay: np.ndarray) -> None:
         changed = self.network.projections[projection]
@@ -459,7 +242,7 @@ class Brian2Session(Session):
                 fix="set the delays before the first run, or call reset() first",
             )
         fraction = changed.plasticity.dendritic_delay_fraction if changed.plasticity else 1.0
-        if self.step and not self.rules.pair_rule.delay_is_dendritic and 0.0 < fraction < 1.0:
+        if self.program.step and not self.rules.pair_rule.delay_is_dendritic and 0.0 < fraction < 1.0:
             raise UnsupportedError(
                 f"Projection '{changed.label}': the delays of plastic synapses with dendritic_delay_fraction"
                 f" {fraction:g} can't be changed once a run has begun",
@@ -479,7 +262,7 @@ class Brian2Session(Session):
         if not self.rules.pair_rule.delay_is_dendritic:
             self._replace_synapses(projection, "pre.delay", axonal.astype(float))
         self._replace_synapses(projection, "post.delay", dendritic.astype(float))
-        self._ask("prepare")
+        self.program.ask("prepare")
 
     def set_injections(self, injections: list[Injection]) -> None:
         self.network.injections = injections
@@ -488,8 +271,4 @@ class Brian2Session(Session):
         )
 
     def end(self) -> None:
-        if self._engine is not None:
-            self.report.facts["engine_memory_mb"] = self._engine.peak_memory()
-            self._engine.end()
-            self._engine = None
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self.program.end()
