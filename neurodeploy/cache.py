@@ -14,6 +14,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 
 from neurodeploy.errors import RunError
@@ -126,6 +127,22 @@ def session_folder() -> Path:
         root.mkdir(exist_ok=True)
         _sweep(root, "")
         return Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=root))
+    except OSError as error:
+        raise _unwritable(root, error) from error
+
+
+FAILURES_KEPT = 20
+"""Folders of failed runs of one kind that stay; older ones make room."""
+
+
+def failure_folder(kind: str) -> Path:
+    """A new folder for what a failed run leaves to be read, named by date and time; the newest are kept."""
+    root = cache_folder() / f"{kind}-failures"
+    try:
+        root.mkdir(exist_ok=True)
+        for old in sorted(root.iterdir())[: -(FAILURES_KEPT - 1)]:
+            shutil.rmtree(old, ignore_errors=True)
+        return Path(tempfile.mkdtemp(prefix=f"{datetime.now():%Y%m%d-%H%M%S}-", dir=root))
     except OSError as error:
         raise _unwritable(root, error) from error
 

@@ -273,3 +273,13 @@ def test_the_named_compiler_is_used_and_is_part_of_the_key(monkeypatch, tmp_path
         assert compiler.compiler() == str(mine)
         keys.add(compiler.program_key(structure))
     assert len(keys) == 2
+
+
+def test_the_newest_failures_are_kept(folder: Path) -> None:
+    made = [cache.failure_folder("tool") for _ in range(cache.FAILURES_KEPT + 5)]
+    left = set((folder / "tool-failures").iterdir())
+    assert len(left) == cache.FAILURES_KEPT and made[-1] in left
+    old = folder / "tool-failures" / "20010101-000000-old"
+    old.mkdir()
+    newest = cache.failure_folder("tool")
+    assert newest.exists() and not old.exists()

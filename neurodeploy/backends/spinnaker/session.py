@@ -10,10 +10,8 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from contextlib import ExitStack
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -228,9 +226,7 @@ class SpinnakerSession(Session):
                 error.message,
                 failures.Situation(error.doing, labels, self.hardware, self._address, error.cores, log),
             )
-        kept = cache.cache_folder() / "spinnaker-failures"
-        kept.mkdir(exist_ok=True)
-        place = Path(tempfile.mkdtemp(prefix=f"{datetime.now():%Y%m%d-%H%M%S}-", dir=kept))
+        place = cache.failure_folder("spinnaker")
         self._move_to(place)
         moved = error.what.replace(str(self.folder), str(place))
         files = [name for name in (TOOLS_LOG, BOARD_LOG) if (place / name).exists() and name not in moved]
