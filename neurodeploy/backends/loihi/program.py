@@ -149,9 +149,14 @@ class LoihiProgram:
     units : list of Units or None
         One for each group; None for sources and relays.
     recorded : list of (group, variable, neurons)
-        ``"spikes"``, ``"v"``, ``"isyn_exc"`` or ``"isyn_inh"``.
+        ``"spikes"``, ``"v"``, ``"isyn_exc"`` (row 0 of ``u``) or ``"isyn_inh"`` (row 1; a group of which either is recorded
+        has two rows).
     changes : list of str
         What the lowering did, one sentence each.
+    report : QuantisationReport or None
+        What became of the numbers (``neurodeploy.backends.loihi.quantisation``).
+    cores : list of Core
+        Who is on which core (``neurodeploy.backends.loihi.cores``); the arithmetic does not depend on it.
     """
 
     chip: str
@@ -161,3 +166,5 @@ class LoihiProgram:
     units: list[Units | None] = field(default_factory=list)
     recorded: list[tuple[int, str, np.ndarray]] = field(default_factory=list)
     changes: list[str] = field(default_factory=list)
+    report: Any = None
+    cores: list[Any] = field(default_factory=list)

@@ -1,0 +1,173 @@
+"""From a Network to a Loihi Program: a fixed order of passes, each of which hands back what it did.
+
+1. place inputs (``inputs.py``), 2. discretise (``discretise.py``), 3. choose scales (``scales.py``), 4. quantise
+(``quantise.py``), 5. map delays (``delays.py``), 6. map plasticity, 7. split over cores (``cores.py``).
+
+A pure function: it starts nothing and writes nothing, so it is also the check before a run.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from neurodeploy.backends.loihi.bundles import Bundle, bundles
+from neurodeploy.backends.loihi.delays import map_delays
+from neurodeploy.backends.loihi.discretise import Membrane, discretise
+from neurodeploy.backends.loihi.inputs import array_source, constant_currents
+from neurodeploy.backends.loihi.program import LoihiProgram, Source, Synapses
+from neurodeploy.backends.loihi.quantise import Quantised, quantise_cells, quantise_synapses
+from neurodeploy.backends.loihi.scales import Currents, Often, Scale, choose_scale, interval, worst_input
+from neurodeploy.backends.lowering import refuse
+from neurodeploy.chips.loihi import SIGN_MODES, LoihiChip, chip_by_name
+from neurodeploy.chips.loihi_arithmetic import weight
+from neurodeploy.errors import RequestError, UnsupportedError
+from neurodeploy.models.network import Network
+
+RECORDABLE = {"IF_curr_exp": ("spikes", "v", "isyn_exc", "isyn_inh"), "IF_curr_delta": ("spikes", "v")}
+"""What can be recorded of a cell; of a source, its spikes."""
+
+STEP_DOWN = 0.995
+"""Factor by which a scale is lowered where rounding up made the worst input overflow after all."""
+
+
+def lower(network: Network, chip: str = "loihi2", allow_losses: bool = False) -> LoihiProgram:
+    """Lower `network` for `chip`; what its numbers make 0 or infinite is an error unless `allow_losses`.
+
+    Poisson sources become empty :class:`Source` groups; ``inputs.poisson_source`` draws their spikes for the steps
+    that are run.
+
+    Raises
+    ------
+    RequestError
+        A value that is not finite or means nothing; one that the chip's numbers lose.
+    UnsupportedError
+        Something the chip does not have, by the user's label.
+    """
+    kind = chip_by_name(chip)
+    refuse(network)
+    program = LoihiProgram(chip=kind.name, time_step=network.time_step)
+    discrete = discretise(
+        network, kind, lambda position: constant_currents(network, position, network.injections)
+    )
+    program.changes += discrete.changes
+    losses = list(discrete.losses)
+    _refuse_plasticity(network)
+    synapses = bundles(network, discrete.membranes, program.changes)
+
+    def often(bundle: Bundle) -> np.ndarray:
+        return interval(discrete.membranes[bundle.pre], network.populations[bundle.pre].size)
+
+    for position, membrane in enumerate(discrete.membranes):
+        if membrane is None:
+            program.groups.append(_source(network, position, program.changes))
+            program.units.append(None)
+            continue
+        incoming = [bundle for bundle in synapses if bundle.post == position]
+        currents = share_currents(network, position, membrane, incoming, program.changes)
+        scale, quantised = scale_and_quantise(membrane, currents, incoming, often, kind)
+        cells, units = quantise_cells(membrane, scale, currents)
+        program.groups.append(cells)
+        program.units.append(units)
+        program.synapses += [part for _, part in quantised.pairs]
+        program.changes += quantised.changes
+        losses += quantised.losses
+    _settle_losses(losses, program.changes, allow_losses)
+    program.synapses.sort(key=lambda s: s.projection)
+    delayed = map_delays(program.groups, program.synapses, kind, network.time_step)
+    program.groups += delayed.relays
+    program.units += [None] * len(delayed.relays)
+    program.synapses = delayed.synapses
+    program.changes += delayed.changes
+    _recordings(network, program)
+    return program
+
+
+def _source(network: Network, position: int, changes: list[str]) -> Source:
+    population = network.populations[position]
+    if population.cell == "SpikeSourceArray":
+        return array_source(network, position, changes)
+    nothing = np.empty(0, dtype=np.int64)
+    return Source(population.label, population.size, nothing, nothing)
+
+
+def share_currents(
+    network: Network, position: int, membrane: Membrane, incoming: list[Bundle], changes: list[str]
+) -> Currents:
+    """One current for both receptors where nothing tells them apart, else two."""
+    recorded = sorted(
+        {r.variable for r in network.recorded if r.population == position and r.variable.startswith("isyn")}
+    )
+    used = [
+        any(b.receptor == receptor for b in incoming) or bool(np.any(membrane.current[receptor]))
+        for receptor in (0, 1)
+    ]
+    differ = bool(np.any(membrane.effective_du[0] != membrane.effective_du[1])) and all(used)
+    if recorded or differ:
+        reason = f"{' and '.join(recorded)} recorded" if recorded else "tau_syn_E and tau_syn_I differ"
+        changes.append(
+            f"Population '{membrane.label}': {membrane.size} neurons with two currents, {reason}; a neuron takes two"
+            " compartments for that"
+        )
+        return Currents((0, 1), (0, 1), membrane.current)
+    only = 1 if used == [False, True] else 0
+    return Currents((0, 0), (only,), membrane.current.sum(axis=0, keepdims=True))
+
+
+def scale_and_quantise(
+    membrane: Membrane,
+    currents: Currents,
+    incoming: list[Bundle],
+    often: Often,
+    chip: LoihiChip,
+) -> tuple[Scale, Quantised]:
+    """Scale and synapses of a population such that the integers themselves can't overflow."""
+    first = np.abs(currents.initial)
+    bound = worst_input(membrane, currents, incoming, [b.most for b in incoming], often, chip) + first
+    below = np.inf
+    while True:
+        scale = choose_scale(membrane, incoming, bound, often, chip, below)
+        quantised = quantise_synapses(membrane, incoming, scale, currents, chip)
+        parts = [bundle for bundle, _ in quantised.pairs]
+        most = [_most_units(bundle, part) for bundle, part in quantised.pairs]
+        whole = worst_input(membrane, currents, parts, most, often, chip)
+        if (whole + first * scale.per_nA).max(initial=0.0) <= chip.largest_state:
+            return scale, quantised
+        below = scale.per_nA * STEP_DOWN
+
+
+def _most_units(bundle: Bundle, synapses: Synapses) -> np.ndarray:
+    """What the synapses add to their current at most, now or after learning."""
+    if not bundle.learns:
+        return np.abs(synapses.weight)
+    largest = SIGN_MODES[synapses.sign_mode]
+    return np.full(len(synapses.mantissa), int(weight(max(-largest.low, largest.high), synapses.exponent)))
+
+
+def _refuse_plasticity(network: Network) -> None:
+    for projection in network.projections:
+        if projection.plasticity is not None:
+            raise UnsupportedError(
+                f"Projection '{projection.label}' learns; learning is not lowered to Loihi",
+                fix="make its synapses static, or run it with the brian2 or the spinnaker backend",
+            )
+
+
+def _settle_losses(losses: list[RequestError], changes: list[str], allow_losses: bool) -> None:
+    """Raise the first loss, or tell all of them where they are allowed."""
+    if losses and not allow_losses:
+        raise losses[0]
+    changes += [f"lost: {loss.what}" for loss in losses]
+
+
+def _recordings(network: Network, program: LoihiProgram) -> None:
+    for recorded in network.recorded:
+        population = network.populations[recorded.population]
+        allowed = RECORDABLE.get(population.cell, ("spikes",))
+        if recorded.variable not in allowed:
+            raise UnsupportedError(
+                f"Population '{population.label}': '{recorded.variable}' of {population.cell} can't be recorded on Loihi",
+                why=f"what can be is {', '.join(allowed)}",
+                fix="record one of these",
+            )
+        neurons = np.asarray(recorded.neurons, dtype=np.int64)
+        program.recorded.append((recorded.population, recorded.variable, neurons))
