@@ -16,6 +16,7 @@ from neurodeploy.cam.operations import spike_times
 
 SLOW = {"tau": 3.0, "capacitance": 0.27, "threshold": -57.0}
 FAST = {"tau": 0.5, "capacitance": 0.14, "threshold": -57.0}
+BRIEF = {"tau": 0.5, "capacitance": 0.05, "threshold": -57.0, "synapse": 0.1}
 OUTPUT = {"tau": 3.0, "capacitance": 0.27, "threshold": -57.5}
 REST = -60.0
 TAU_SYNAPSE = 0.3
@@ -68,9 +69,10 @@ class _Cells:
         self.decay = np.exp(-1.0 / kind["tau"])
         self.resistance = kind["tau"] / kind["capacitance"]
         self.threshold = kind["threshold"]
+        self.synapse = kind.get("synapse", TAU_SYNAPSE)
 
     def tick(self, excitation: np.ndarray, inhibition: np.ndarray) -> np.ndarray:
-        arriving = TAU_SYNAPSE * (1.0 - np.exp(-1.0 / TAU_SYNAPSE))
+        arriving = self.synapse * (1.0 - np.exp(-1.0 / self.synapse))
         self.excitation += arriving * excitation
         self.inhibition += arriving * inhibition
         target = REST + (self.excitation - self.inhibition) * self.resistance
@@ -79,8 +81,8 @@ class _Cells:
         fired = self.voltage >= self.threshold
         self.voltage[fired] = REST
         self.skip = fired
-        self.excitation *= np.exp(-1.0 / TAU_SYNAPSE)
-        self.inhibition *= np.exp(-1.0 / TAU_SYNAPSE)
+        self.excitation *= np.exp(-1.0 / self.synapse)
+        self.inhibition *= np.exp(-1.0 / self.synapse)
         return fired
 
 
@@ -117,23 +119,46 @@ class _Learning:
         return self.weight[pre].sum(axis=0)
 
 
-def simulate(experiment: Experiment, conventions: Conventions = SPINNAKER) -> Outcome:
-    """Run `experiment`; spikes are listed by the tick in which they fire."""
+class _Coincidence:
+    """Together: full.  The target one tick before the source: nothing.  A spike is sent with the weight as it was."""
+
+    def __init__(self, pre: int, post: int) -> None:
+        self.weight = np.zeros((pre, post))
+        self.post_before = np.zeros(post, dtype=bool)
+
+    def tick(self, pre: np.ndarray, post: np.ndarray) -> np.ndarray:
+        sent = self.weight[pre].sum(axis=0)
+        self.weight[np.ix_(pre, self.post_before)] = 0.0
+        self.weight[np.ix_(pre, post)] = W_MAX
+        self.post_before = post
+        return sent
+
+
+def simulate(
+    experiment: Experiment, conventions: Conventions = SPINNAKER, circuit: str = "published"
+) -> Outcome:
+    """Run `experiment`; spikes are listed by the tick in which they fire.
+
+    `circuit` is the published one, or ``"loihi"``: brief gates, learning by coincidence, and S1cue inhibits S1cont.
+    """
+    on_loihi = circuit == "loihi"
+    gate, content = (BRIEF, BRIEF) if on_loihi else (FAST, SLOW)
     m, n, duration = experiment.cues, experiment.contents, experiment.duration_ms
     cells = {
         "S1cue": _Cells(m, SLOW),
-        "S1cont": _Cells(n, SLOW),
-        "cond": _Cells(n, FAST),
-        "int": _Cells(1, FAST),
-        "S2cue": _Cells(m, FAST),
+        "S1cont": _Cells(n, content),
+        "cond": _Cells(n, gate),
+        "int": _Cells(1, gate),
+        "S2cue": _Cells(m, gate),
         "S2cont": _Cells(n, SLOW),
         "mcue": _Cells(m, SLOW),
         "mcont": _Cells(n, SLOW),
         "OUT_cue": _Cells(m, OUTPUT),
         "OUT_content": _Cells(n, OUTPUT),
     }
-    forward = _Learning(m, n, conventions)
-    backward = _Learning(n, m, conventions)
+    forward, backward = (
+        _Coincidence(*size) if on_loihi else _Learning(*size, conventions) for size in ((m, n), (n, m))
+    )
     longest = 3
     due = {name: np.zeros((longest + 1, 2, group.voltage.size)) for name, group in cells.items()}
     raster = {name: np.zeros((duration, group.voltage.size), dtype=bool) for name, group in cells.items()}
@@ -164,6 +189,8 @@ def simulate(experiment: Experiment, conventions: Conventions = SPINNAKER) -> Ou
             send("S2cue", tick, 3, 6.0 * n * others, inhibitory=True)
             send("cond", tick, 2, 6.0 * np.full(n, fired["S1cue"].sum()), inhibitory=True)
             send("mcue", tick, 3, 6.0 * fired["S1cue"])
+            if on_loihi:
+                send("S1cont", tick, 3, 6.0 * np.full(n, fired["S1cue"].sum()), inhibitory=True)
         if fired["S1cont"].any():
             send("cond", tick, 1, 9.0 * fired["S1cont"])
             send("int", tick, 1, 6.0 * np.array([fired["S1cont"].sum()]))

@@ -19,7 +19,8 @@ from neurodeploy.cache import keep_matplotlib_files
 from neurodeploy.cam import experiments
 from neurodeploy.cam.decoding import Judged, decode, spike_rows, summary, write_spikes_csv
 from neurodeploy.cam.experiments import Experiment
-from neurodeploy.cam.model import PLASTIC_LABELS, build
+from neurodeploy.cam.loihi import circuit_for
+from neurodeploy.cam.model import PLASTIC_LABELS, Circuit, build
 from neurodeploy.cam.operations import (
     read_operations,
     set_words,
@@ -44,6 +45,9 @@ if TYPE_CHECKING:
 RULES = "spinnaker"
 """The authors' own: the model's timing is made for SpiNNaker's tick; with continuous time it cannot forget."""
 
+RULES_OF_BACKEND = {"loihi": "loihi2"}
+"""Where the chip decides, not the authors."""
+
 TIME_STEP = 1.0
 """ms; every delay of the model is a multiple of it."""
 
@@ -62,6 +66,7 @@ class Outcome:
     recording : Recording
     report : Report
     network : Network
+    circuit : Circuit
     """
 
     experiment: Experiment
@@ -69,6 +74,7 @@ class Outcome:
     recording: Recording
     report: Report
     network: Network
+    circuit: Circuit
 
     def weights(self, direction: str) -> np.ndarray:
         """Learned weights, nA: ``"forward"`` is (cues, contents), ``"backward"`` (contents, cues)."""
@@ -86,7 +92,10 @@ class Outcome:
 def simulate(
     experiment: Experiment, options: Options, backend: str = "brian2", seed: int = 0, **build_options: Any
 ) -> Outcome:
-    """Run `experiment` on `backend` and judge every answer.  `build_options` go to :func:`build`."""
+    """Run `experiment` on `backend`, with the circuit made for its rules, and judge every answer.
+
+    `build_options` go to :func:`build`.
+    """
     from neurodeploy.backends import registry
     from neurodeploy.models import pynn as sim
 
@@ -95,6 +104,8 @@ def simulate(
     started = time.perf_counter()
     sim.setup(timestep=TIME_STEP, min_delay=TIME_STEP, backend=target, rules=options.rules, seed=seed)
     cue_spikes, content_spikes = spike_times(experiment.operations, experiment.cues, experiment.contents)
+    circuit = circuit_for(options.rules)
+    build_options = {"circuit": circuit, **build_options}
     build(sim, experiment.cues, experiment.contents, cue_spikes, content_spikes, **build_options)
     network = sim.capture()
     described = time.perf_counter() - started
@@ -116,7 +127,7 @@ def simulate(
         session.end()
     session.report.wall["build"] += described
     judged = decode(experiment, recording.ticks())
-    return Outcome(experiment, judged, recording, session.report, network)
+    return Outcome(experiment, judged, recording, session.report, network, circuit)
 
 
 def choose_experiment(
@@ -187,7 +198,7 @@ class Result:
             f"[bold]{overall['correct']} of {overall['total']} answers right[/] ({kinds})",
             f"{escape(self.outcome.experiment.name)}: {m['neurons']} neurons, {m['synapses']} synapses, "
             f"{m['model_time_ms']} ms of model time, {m['spikes']['all']} spikes; {wall}",
-            f"executed by: [bold]{m['executed_by']}[/] ({m['backend']}, {m['rules']} rules)",
+            f"executed by: [bold]{m['executed_by']}[/] ({m['backend']}, {m['rules']} rules, {m['circuit']} circuit)",
             *(f"[yellow]changed:[/] {escape(change)}" for change in m["changes"]),
             *(f"[yellow]note:[/] {escape(warning)}" for warning in m["warnings"]),
             f"results in {escape(str(self.folder))}",
@@ -268,7 +279,7 @@ def run_cam(
         outcome = simulate(
             chosen,
             Options(
-                options.rules or RULES,
+                options.rules or RULES_OF_BACKEND.get(options.backend, RULES),
                 options.engine,
                 options.threads,
                 progress=progress,
@@ -307,6 +318,7 @@ def metrics(outcome: Outcome, backend: str) -> dict[str, Any]:
         "executed_by": outcome.recording.executed_by,
         "backend": backend,
         "rules": facts["rules"],
+        "circuit": outcome.circuit.name,
         "engine": facts["engine"],
         "cues": outcome.experiment.cues,
         "contents": outcome.experiment.contents,
@@ -321,7 +333,7 @@ def metrics(outcome: Outcome, backend: str) -> dict[str, Any]:
         "cores": facts.get("cores"),
         "chips": facts.get("chips"),
         "changes": outcome.report.changes,
-        "warnings": spacing_warnings(outcome.experiment.operations),
+        "warnings": spacing_warnings(outcome.experiment.operations, outcome.circuit),
     }
 
 

@@ -19,7 +19,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from neurodeploy.cam.model import check_sizes
+from neurodeploy.cam.model import PUBLISHED, Circuit, check_sizes
 from neurodeploy.errors import RequestError, did_you_mean
 
 HELD_MS = {"learn": 3, "recall": 1}
@@ -30,13 +30,6 @@ A learn of 1 or 2 ms stores but does not forget.
 
 BUSY_MS = {"learn": 7, "recall": 6}
 """The earliest start of the next operation, ms after t0 (documentation of the authors' sPyMem)."""
-
-SAFE_SPACING_MS = {"without re-learning": 12, "with re-learning": 16}
-"""Spacing between starts, ms, from which random sequences are answered without error.
-
-Measured in 40 random sequences of 60 operations, single-element queries, 10 content elements of density 0.4.
-The authors' own stress test uses 14 ms.
-"""
 
 ANSWER_DELAY_MS = 5
 """An answer starts 5 ms after the first input spike (the published rasters)."""
@@ -228,11 +221,11 @@ def check_operations(operations: Sequence[Operation], cues: int, contents: int) 
         previous = operation
 
 
-def spacing_warnings(operations: Sequence[Operation]) -> list[str]:
+def spacing_warnings(operations: Sequence[Operation], circuit: Circuit = PUBLISHED) -> list[str]:
     """One sentence for each documented limit of the model that these operations go beyond.
 
-    The limits are the model's own, on SpiNNaker as elsewhere: operations closer than 12 ms (16 ms where a cue
-    is learned again), and content queries of more than one element.
+    The limits of the published circuit are its own, on SpiNNaker as elsewhere: operations closer than 12 ms (16 ms where
+    a cue is learned again), and content queries of more than one element.
     """
     learned: set[int | None] = set()
     learned_again = False
@@ -241,7 +234,7 @@ def spacing_warnings(operations: Sequence[Operation]) -> list[str]:
             learned_again |= operation.cue in learned
             learned.add(operation.cue)
     case = "with re-learning" if learned_again else "without re-learning"
-    safe = SAFE_SPACING_MS[case]
+    safe = circuit.safe_spacing[case]
 
     warnings = []
     gaps = [(after.time_ms - before.time_ms, after.time_ms) for before, after in pairwise(operations)]
@@ -250,15 +243,15 @@ def spacing_warnings(operations: Sequence[Operation]) -> list[str]:
         shortest, when = min(close)
         warnings.append(
             f"{len(close)} of {len(gaps)} gaps between operations are shorter than {safe} ms "
-            f"(shortest: {shortest} ms, before the operation at {when} ms): the plasticity traces of one operation "
-            f"leak into the next, and recalls can be wrong; {safe} ms is safe {case} (a limit of the model)."
+            f"(shortest: {shortest} ms, before the operation at {when} ms): what one operation leaves behind "
+            f"leaks into the next, and recalls can be wrong; {safe} ms is safe {case} (a limit of the model)."
         )
     wide = [
         operation.time_ms
         for operation in operations
         if operation.kind == "recall" and len(operation.content) > 1
     ]
-    if wide:
+    if wide and circuit.queries_leave_traces:
         warnings.append(
             f"{len(wide)} content {'query has' if len(wide) == 1 else 'queries have'} more than one element "
             f"(first at {wide[0]} ms): such a query changes the learned weights, and after a re-learn two forgotten "
@@ -477,7 +470,7 @@ def _check(operation: Operation, previous: Operation | None, cues: int, contents
             f"{place('time_ms')}: this operation starts {gap} ms after the {previous.kind} at "
             f"{previous.time_ms} ms; the least is {busy} ms.",
             why=f"a {previous.kind} keeps the memory busy for {busy} ms",
-            fix=f"start it at {previous.time_ms + busy} ms or later; {max(SAFE_SPACING_MS.values())} ms apart is safe",
+            fix=f"start it at {previous.time_ms + busy} ms or later; {max(PUBLISHED.safe_spacing.values())} ms apart is safe",
         )
 
 
