@@ -14,6 +14,7 @@ from neurodeploy.backends.loihi.bundles import Bundle, bundles
 from neurodeploy.backends.loihi.delays import map_delays
 from neurodeploy.backends.loihi.discretise import Membrane, discretise
 from neurodeploy.backends.loihi.inputs import array_source, constant_currents
+from neurodeploy.backends.loihi.plasticity import map_plasticity
 from neurodeploy.backends.loihi.program import LoihiProgram, Source, Synapses
 from neurodeploy.backends.loihi.quantise import Quantised, quantise_cells, quantise_synapses
 from neurodeploy.backends.loihi.scales import Currents, Often, Scale, choose_scale, interval, worst_input
@@ -51,7 +52,6 @@ def lower(network: Network, chip: str = "loihi2", allow_losses: bool = False) ->
     )
     program.changes += discrete.changes
     losses = list(discrete.losses)
-    _refuse_plasticity(network)
     synapses = bundles(network, discrete.membranes, program.changes)
 
     def often(bundle: Bundle) -> np.ndarray:
@@ -69,6 +69,7 @@ def lower(network: Network, chip: str = "loihi2", allow_losses: bool = False) ->
         program.groups.append(cells)
         program.units.append(units)
         program.synapses += [part for _, part in quantised.pairs]
+        map_plasticity(network, quantised, membrane, program.changes)
         program.changes += quantised.changes
         losses += quantised.losses
     _settle_losses(losses, program.changes, allow_losses)
@@ -141,15 +142,6 @@ def _most_units(bundle: Bundle, synapses: Synapses) -> np.ndarray:
         return np.abs(synapses.weight)
     largest = SIGN_MODES[synapses.sign_mode]
     return np.full(len(synapses.mantissa), int(weight(max(-largest.low, largest.high), synapses.exponent)))
-
-
-def _refuse_plasticity(network: Network) -> None:
-    for projection in network.projections:
-        if projection.plasticity is not None:
-            raise UnsupportedError(
-                f"Projection '{projection.label}' learns; learning is not lowered to Loihi",
-                fix="make its synapses static, or run it with the brian2 or the spinnaker backend",
-            )
 
 
 def _settle_losses(losses: list[RequestError], changes: list[str], allow_losses: bool) -> None:

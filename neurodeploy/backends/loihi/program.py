@@ -96,8 +96,9 @@ class Synapses:
     sign_mode : str
         ``"excitatory"`` (0 … 255), ``"inhibitory"`` (−255 … 0) or ``"mixed"`` (−256 … 254, even).
     weight_bits : int
-    learning : object or None
-        A learning rule in the chip's terms, see ``neurodeploy.chips.loihi_learning``.
+    learning : LearningRule or None
+        In the chip's terms, see ``neurodeploy.chips.loihi_learning``; all delays are 1 then.  `mantissa` is the weight at
+        first.  A step's spikes carry the weight as it was, and then the weight learns from the step's spikes.
     """
 
     label: str

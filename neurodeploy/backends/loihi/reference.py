@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from neurodeploy.backends.loihi.program import Compartments, LoihiProgram, Source
+from neurodeploy.backends.loihi.program import Compartments, LoihiProgram, Source, Synapses
 from neurodeploy.chips import loihi_arithmetic as chip
-from neurodeploy.errors import UnsupportedError
+from neurodeploy.chips.loihi_learning import LearningRule, LearningState, advance, random_numbers
 
 
 @dataclass
@@ -24,27 +24,18 @@ class Trace:
     u : list of ndarray of int64, shape (steps + 1, currents, size)
     v : list of ndarray of int64, shape (steps + 1, size)
         Sample k is the value before step k.  A source has no currents, and no v (a size of 0).
+    weights : list of ndarray of int64, shape (n_synapses,)
+        Mantissas after the last step, one entry a group of synapses.
     """
 
     spikes: list[np.ndarray] = field(default_factory=list)
     u: list[np.ndarray] = field(default_factory=list)
     v: list[np.ndarray] = field(default_factory=list)
+    weights: list[np.ndarray] = field(default_factory=list)
 
 
 def simulate(program: LoihiProgram, steps: int) -> Trace:
-    """Execute `steps` steps of `program` from its initial state.
-
-    Raises
-    ------
-    UnsupportedError
-        The Program learns; this executor does not.
-    """
-    for synapses in program.synapses:
-        if synapses.learning is not None:
-            raise UnsupportedError(
-                f"Projection '{synapses.label}' learns, and the dense reference executes static synapses alone",
-                fix="execute it with Lava or the compiled engine",
-            )
+    """Execute `steps` steps of `program` from its initial state."""
     trace, arriving, left = Trace(), [], []
     longest = max((int(s.delay.max(initial=1)) for s in program.synapses), default=1)
     for group in program.groups:
@@ -60,6 +51,7 @@ def simulate(program: LoihiProgram, steps: int) -> Trace:
             trace.spikes[-1][group.steps[within], group.neurons[within]] = True
         else:
             trace.u[-1][0], trace.v[-1][0] = group.u, group.v
+    learning = [_learning(program, synapses, steps) for synapses in program.synapses]
 
     for step in range(steps):
         for number, group in enumerate(program.groups):
@@ -67,15 +59,39 @@ def simulate(program: LoihiProgram, steps: int) -> Trace:
                 trace.spikes[number][step] = _advance(
                     group, step, trace.u[number], trace.v[number], arriving[number][step], left[number]
                 )
-        for synapses in program.synapses:
-            sends = trace.spikes[synapses.pre][step][synapses.pre_index]
+        for synapses, learner in zip(program.synapses, learning, strict=True):
+            pre, post = trace.spikes[synapses.pre][step], trace.spikes[synapses.post][step]
+            mantissa = learner.state.weight if learner else synapses.mantissa
+            sends = pre[synapses.pre_index]
             at = (
                 step + synapses.delay[sends],
                 np.full(np.count_nonzero(sends), synapses.current),
                 synapses.post_index[sends],
             )
-            np.add.at(arriving[synapses.post], at, synapses.weight[sends])
+            np.add.at(arriving[synapses.post], at, chip.weight(mantissa[sends], synapses.exponent))
+            if learner:
+                advance(learner.rule, learner.state, pre, post, learner.random[step])
+    trace.weights = [
+        learner.state.weight if learner else synapses.mantissa
+        for synapses, learner in zip(program.synapses, learning, strict=True)
+    ]
     return trace
+
+
+@dataclass
+class _Learner:
+    rule: LearningRule
+    state: LearningState
+    random: np.ndarray
+
+
+def _learning(program: LoihiProgram, synapses: Synapses, steps: int) -> _Learner | None:
+    rule = synapses.learning
+    if rule is None:
+        return None
+    sizes = (program.groups[synapses.pre].size, program.groups[synapses.post].size)
+    state = LearningState.of(synapses.pre_index, synapses.post_index, synapses.mantissa, *sizes)
+    return _Learner(rule, state, random_numbers(rule, 0, steps))
 
 
 def _advance(

@@ -8,7 +8,8 @@ One number K a population, so that a weight w becomes :math:`K g w` and neuron i
 - the worst input fit a current's 24 bits: every presynaptic neuron as often as it can fire, all of them together, and what is
   left of the steps before,
 
-and then the one, up to a factor of two below, at which the weights themselves lie nearest to whole mantissas.
+and then the one, up to a factor of two below, at which the weights themselves lie nearest to whole mantissas.  Where weights
+are learned it is the one at which their bound ``w_max`` is the mantissa 255, at which the chip stops.
 """
 
 from __future__ import annotations
@@ -21,12 +22,16 @@ import numpy as np
 from neurodeploy.backends.loihi.bundles import Bundle
 from neurodeploy.backends.loihi.discretise import Membrane
 from neurodeploy.chips.loihi import LoihiChip
+from neurodeploy.errors import UnsupportedError
 
 SPARE = 8
 """Where inhibition may go deep, a scale is not chosen larger than this many times what weights need for all their bits."""
 
 MOST_CANDIDATES = 512
 """Scales that are tried for a population."""
+
+BOUND_TOLERANCE = 1e-9
+"""Octaves by which two bounds may differ from a power of two: rounding errors."""
 
 MOST_WEIGHTS = 1024
 """Different weights of a bundle by which a scale is judged; evenly drawn from them where there are more."""
@@ -126,6 +131,7 @@ def choose_scale(
     """The scale of `membrane`; `bound` are its currents at worst, in nA, K is at most `below`."""
     limits = _limits(membrane, incoming, bound, chip)
     hard = min(min(limits.values()), below)
+    decides = min(limits, key=lambda name: limits[name])
     volley, barrage = _inhibition(membrane, incoming, often, chip)
     units = membrane.per_current
     of_volley, of_barrage = (_allowed(depth / units, chip.largest_state) for depth in (volley, barrage))
@@ -134,7 +140,11 @@ def choose_scale(
     )
     largest = min(hard, max(of_volley, full), max(of_barrage, SPARE * full))
     limits["depth of inhibition"] = min(of_volley, of_barrage)
-    best = _nearest_to_whole(largest, incoming, chip)
+    learned = [bundle for bundle in incoming if bundle.learns]
+    if learned:
+        best = _bound_is_full(membrane, largest, hard, learned, decides, chip)
+    else:
+        best = _nearest_to_whole(largest, incoming, chip)
     return Scale(
         per_nA=best,
         v_scale=best / units,
@@ -143,6 +153,35 @@ def choose_scale(
         floor=float((-chip.largest_state * units / best).max()),
         deepest=-float(barrage.max(initial=0.0)),
     )
+
+
+def _bound_is_full(
+    membrane: Membrane, largest: float, hard: float, learned: list[Bundle], reason: str, chip: LoihiChip
+) -> float:
+    """The largest scale up to `largest` at which the upper bound of every learned weight is the largest mantissa.
+
+    Where there is none, the smallest that there is, if it is within `hard`.
+    """
+    first = learned[0]
+    for other in learned[1:]:
+        octaves = np.log2(other.reach / first.reach)
+        if abs(octaves - round(octaves)) > BOUND_TOLERANCE:
+            raise UnsupportedError(
+                f"Projections '{first.label}' and '{other.label}' learn on '{membrane.label}', and their w_max do not differ by a"
+                " power of two",
+                why="a learned weight stops at the mantissa 255 on the chip, and mantissas of one population differ by powers of"
+                " two alone",
+                fix="give both the same w_max, or targets of their own",
+            )
+    full = chip.largest_mantissa * (1 << chip.weight_shift) / max(bundle.reach for bundle in learned)
+    if full > hard * (1 + BOUND_TOLERANCE):
+        raise UnsupportedError(
+            f"Projection '{first.label}': w_max on '{membrane.label}' would be less than the mantissa 255, where learning stops",
+            why=f"the scale that its {reason} allows is {hard / full:.2g} times what that takes",
+            fix="use fewer synapses a neuron, weaker ones beside w_max, or a smaller w_max beside the threshold",
+        )
+    octaves = np.floor(np.log2(largest / full) + BOUND_TOLERANCE)
+    return float(full * 2.0 ** max(octaves, 0))
 
 
 def _allowed(value: np.ndarray, top: float) -> float:
