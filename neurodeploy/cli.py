@@ -169,6 +169,39 @@ def serve(
     serve_board(version, address, faults, lambda line: typer.echo(line))
 
 
+@app.command("test-board")
+def test_board(
+    hardware: Hardware = None,
+    host: Host = None,
+    suite: Annotated[
+        str,
+        typer.Option(
+            help="functional (1 to 2 minutes), stress, all (both), or heavy (hours on a slow board)."
+        ),
+    ] = "functional",
+    only: Annotated[
+        str | None, typer.Option(help="Names of tests, with commas between; see --list.", show_default=False)
+    ] = None,
+    faults: FaultsOption = None,
+    out: Out = None,
+    listed: Annotated[bool, typer.Option("--list", help="Say what tests there are, and run none.")] = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Test a SpiNNaker board, emulated or physical: delays, weights, learning, cells, the memory, load."""
+    from neurodeploy.boardtest import application
+
+    if listed:
+        show(application.list_tests(), as_json)
+        return
+    names = [name.strip() for name in (only or "").split(",") if name.strip()]
+    with Progress(enabled=not as_json) as progress:
+        report = application.test_board(hardware, host, suite, names, faults, out, progress.show)
+    show(report, as_json)
+    if not report.passed:
+        raise typer.Exit(1)
+
+
 @app.command()
 def doctor(as_json: Json = False, debug: Debug = False) -> None:
     """What is usable on this machine, and the exact line that installs the rest."""

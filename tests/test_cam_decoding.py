@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import random as shuffling
 from pathlib import Path
 
@@ -11,17 +10,20 @@ import pytest
 from reference_cam import simulate
 
 from neurodeploy.cam.decoding import decode, spike_rows, summary, write_spikes_csv
-from neurodeploy.cam.experiments import from_operations, functional, learn, recall_content, recall_cue, stress
+from neurodeploy.cam.experiments import (
+    PUBLISHED,
+    from_operations,
+    functional,
+    learn,
+    published,
+    recall_content,
+    recall_cue,
+    stress,
+)
 from neurodeploy.cam.model import POPULATION_NAMES
 from neurodeploy.errors import RequestError
 
-DATA = Path(__file__).parent / "data" / "cam"
 Rows = list[tuple[int, str, int]]
-
-
-def published(name: str) -> Rows:
-    with open(DATA / f"{name}_raster.csv", newline="") as file:
-        return [(int(t), population, int(i)) for t, population, i in list(csv.reader(file))[1:]]
 
 
 def as_spikes(rows: Rows) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -130,7 +132,7 @@ def test_rows_come_in_the_published_order_and_format(name: str, tmp_path: Path) 
     assert shuffled != rows
     assert spike_rows(as_spikes(shuffled)) == rows
     write_spikes_csv(tmp_path / "spikes.csv", spike_rows(as_spikes(shuffled)))
-    assert (tmp_path / "spikes.csv").read_bytes() == (DATA / f"{name}_raster.csv").read_bytes()
+    assert (tmp_path / "spikes.csv").read_bytes() == (PUBLISHED / f"{name}.csv").read_bytes()
 
 
 def test_rows_of_an_unknown_population() -> None:

@@ -7,17 +7,18 @@ from pathlib import Path
 
 import pytest
 from reference_cam import simulate
-from test_cam_decoding import published
 
 from neurodeploy.cam.decoding import decode, spike_rows, summary, write_spikes_csv
 from neurodeploy.cam.experiments import (
     DESCRIPTIONS,
     EXPERIMENTS,
+    PUBLISHED,
     Experiment,
     experiment,
     from_operations,
     functional,
     learn,
+    published,
     random,
     recall_content,
     recall_cue,
@@ -26,15 +27,13 @@ from neurodeploy.cam.experiments import (
 )
 from neurodeploy.errors import RequestError
 
-DATA = Path(__file__).parent / "data" / "cam"
-
 
 @pytest.mark.parametrize("chosen", [functional(), stress()], ids=lambda one: one.name)
 def test_reference_reproduces_the_published_raster(chosen: Experiment, tmp_path: Path) -> None:
     rows = spike_rows(simulate(chosen).spikes)
     assert rows == published(chosen.name)
     write_spikes_csv(tmp_path / "spikes.csv", rows)
-    assert (tmp_path / "spikes.csv").read_bytes() == (DATA / f"{chosen.name}_raster.csv").read_bytes()
+    assert (tmp_path / "spikes.csv").read_bytes() == (PUBLISHED / f"{chosen.name}.csv").read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import pytest
 from cam_cases import CASES, Case
@@ -12,19 +11,10 @@ from reference_cam import SPINNAKER, differing_cells, simulate
 from neurodeploy.cam import experiments
 from neurodeploy.cam.decoding import decode, spike_rows
 
-RASTERS = Path(__file__).parent / "data" / "cam"
-
-
-def rows_of(name: str) -> list[tuple[int, str, int]]:
-    lines = (RASTERS / f"{name}_raster.csv").read_text().splitlines()[1:]
-    return [
-        (int(t), population, int(neuron)) for t, population, neuron in (line.split(",") for line in lines)
-    ]
-
 
 @pytest.mark.parametrize("name", ["functional", "stress"])
 def test_reference_reproduces_the_published_raster_row_for_row(name: str) -> None:
-    assert spike_rows(simulate(experiments.experiment(name)).spikes) == rows_of(name)
+    assert spike_rows(simulate(experiments.experiment(name)).spikes) == experiments.published(name)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.split(":")[0])

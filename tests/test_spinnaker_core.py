@@ -11,7 +11,6 @@ from drive import PARAMETERS, cells, driven, source, synapses
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special
-from test_cam_reference import rows_of
 
 from neurodeploy import pynn as sim
 from neurodeploy.backends import registry
@@ -435,4 +434,4 @@ def test_the_memorys_published_recordings_are_reproduced_row_for_row(name: str) 
     spikes = simulate(network, round(experiment.duration_ms / TIME_STEP)).spikes
     labels = [population.label for population in network.populations]
     found = {label: (spikes[i][0] * TIME_STEP, spikes[i][1]) for i, label in enumerate(labels)}
-    assert spike_rows(found) == rows_of(name)
+    assert spike_rows(found) == experiments.published(name)

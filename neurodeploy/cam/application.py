@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neurodeploy.backends.base import Options, Report
+from neurodeploy.backends.base import Backend, Options, Report
 from neurodeploy.cache import keep_matplotlib_files
 from neurodeploy.cam import experiments
 from neurodeploy.cam.decoding import Judged, decode, spike_rows, summary, write_spikes_csv
@@ -89,6 +89,22 @@ class Outcome:
         return matrix
 
 
+def describe(
+    experiment: Experiment, target: Backend, rules: str = RULES, seed: int = 0, **build_options: Any
+) -> Network:
+    """The memory and what it is asked as a Network for `target`.
+
+    `build_options` go to :func:`build`; the circuit is that made for the `rules`, unless they name one.
+    """
+    from neurodeploy.models import pynn as sim
+
+    sim.setup(timestep=TIME_STEP, min_delay=TIME_STEP, backend=target, rules=rules, seed=seed)
+    cue_spikes, content_spikes = spike_times(experiment.operations, experiment.cues, experiment.contents)
+    build_options = {"circuit": circuit_for(rules), **build_options}
+    build(sim, experiment.cues, experiment.contents, cue_spikes, content_spikes, **build_options)
+    return sim.capture()
+
+
 def simulate(
     experiment: Experiment, options: Options, backend: str = "brian2", seed: int = 0, **build_options: Any
 ) -> Outcome:
@@ -97,17 +113,12 @@ def simulate(
     `build_options` go to :func:`build`.
     """
     from neurodeploy.backends import registry
-    from neurodeploy.models import pynn as sim
 
     target = registry.load(backend)
     target.refuse_machine(hardware=options.hardware, host=options.host, faults=options.faults)
     started = time.perf_counter()
-    sim.setup(timestep=TIME_STEP, min_delay=TIME_STEP, backend=target, rules=options.rules, seed=seed)
-    cue_spikes, content_spikes = spike_times(experiment.operations, experiment.cues, experiment.contents)
-    circuit = circuit_for(options.rules)
-    build_options = {"circuit": circuit, **build_options}
-    build(sim, experiment.cues, experiment.contents, cue_spikes, content_spikes, **build_options)
-    network = sim.capture()
+    circuit = build_options.setdefault("circuit", circuit_for(options.rules))
+    network = describe(experiment, target, options.rules, seed, **build_options)
     described = time.perf_counter() - started
     session = target.open(network, options)
     try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from importlib.resources import files
 
 import numpy as np
 
@@ -223,6 +224,19 @@ def experiment(name: str) -> Experiment:
             fix=f"choose one of {', '.join(EXPERIMENTS)}",
         )
     return EXPERIMENTS[name]()
+
+
+PUBLISHED = files("neurodeploy.cam") / "published"
+"""The authors' recordings from SpiNNaker hardware, one row a spike: ``functional.csv`` and ``stress.csv``."""
+
+
+def published(name: str) -> list[tuple[int, str, int]] | None:
+    """The published recording of that experiment as (time_ms, population, neuron) of every spike; None where there is none."""
+    table = PUBLISHED / f"{name}.csv"
+    if not table.is_file():
+        return None
+    rows = (line.split(",") for line in table.read_text(encoding="utf-8").splitlines()[1:])
+    return [(int(time_ms), population, int(neuron)) for time_ms, population, neuron in rows]
 
 
 def _check_at_least(name: str, value: int, least: int, why: str) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from cam_cases import A19_FORGOTTEN, A19_LEARNED, CASES, D4, Case, a18
 from reference_cam import simulate as reference
-from test_cam_reference import check, rows_of
+from test_cam_reference import check
 
 from neurodeploy.cam import experiments
 from neurodeploy.cam.application import simulate
@@ -21,7 +21,9 @@ def run(target, experiment):
 
 @pytest.mark.parametrize("name", ["functional", "stress"])
 def test_published_recordings_are_reproduced_row_for_row(target, name: str) -> None:
-    assert spike_rows(run(target, experiments.experiment(name)).recording.ticks()) == rows_of(name)
+    assert spike_rows(run(target, experiments.experiment(name)).recording.ticks()) == experiments.published(
+        name
+    )
 
 
 def test_state_map_answers_all_twenty(target) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from neurodeploy.backends.spinnaker.provenance import subject_of
+from neurodeploy.chips.spinnaker_map import DTCM_SIZE
 from neurodeploy.errors import RunError
 from neurodeploy.hardware import SpinnakerHardware
 
@@ -31,6 +32,18 @@ ERRORS = {
     "DIVBY0": "it divided by zero",
     "API": "the system software refused a request",
 }
+
+
+OUT_OF_MEMORY = re.compile(r"ERROR: (\d+), (\d+), (\d+): [^\n]*failed to allocate memory", re.IGNORECASE)
+"""How the programs say, in sPyNNaker's log, that their core's memory is too small."""
+
+
+class NoRoomError(RunError):
+    """The model was not taken: there is no room for it on the machine, its chips, or a core."""
+
+
+class SilentMachineError(RunError):
+    """The machine does not answer, or no longer."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +87,7 @@ def explained(message: str, situation: Situation) -> RunError:
                 found=named,
                 subject=subject_of(named, situation.labels) or named,
             )
-            return RunError(what, why=cause.why, fix=cause.fix)
+            return cause.error(what, why=cause.why, fix=cause.fix)
     return RunError(
         f"sPyNNaker could not {situation.doing}: {_first_lines(message)}",
         fix="read the log; it ends with what the tools and the cores have said",
@@ -87,15 +100,26 @@ def _stopped(situation: Situation) -> RunError:
         tuple(map(int, found.groups()[:3])): found.groups()[3:]
         for found in STOPPED_CORE.finditer(situation.log)
     }
-    lines = []
+    full = {tuple(map(int, found.groups())) for found in OUT_OF_MEMORY.finditer(situation.log)}
+    lines, starved = [], True
     for (x, y, core), (state, error) in sorted(states.items()):
         if state == "IDLE" and len(states) > 1:
             continue
         name = situation.cores.get((x, y, core), "")
         who = subject_of(name, situation.labels) or name or "A core"
+        if (x, y, core) in full:
+            lines.append(f"  {who}: core {x}, {y}, {core} has no memory left for it")
+            continue
+        starved = False
         how = STATES.get(state, f"is in state {state}")
         reason = f": {ERRORS.get(error, error)}" if error else ""
         lines.append(f"  {who}: core {x}, {y}, {core} {how}{reason}")
+    if lines and starved:
+        return NoRoomError(
+            "\n".join(["The model does not fit into the memory of a core:", *lines]),
+            why=f"a core has {DTCM_SIZE >> 10} KiB for its neurons, its ring buffers and its delays",
+            fix="use shorter delays, or fewer neurons on a core (neurons_per_core in a hardware file of your own)",
+        )
     late = any(state == "RUNNING" for state, _ in states.values()) or not states
     if late:
         limit = situation.hardware.wait_seconds
@@ -118,12 +142,16 @@ def _first_lines(message: str) -> str:
 
 @dataclass(frozen=True)
 class Cause:
-    """What sPyNNaker's message matches, and how it is told: ``{machine}``, ``{at}``, ``{doing}``, ``{found}``, ``{subject}``."""
+    """What sPyNNaker's message matches, and how it is told: ``{machine}``, ``{at}``, ``{doing}``, ``{found}``, ``{subject}``.
+
+    `error` is the class it is told as.
+    """
 
     pattern: str
     what: str
     why: str
     fix: str
+    error: type[RunError] = RunError
 
 
 STOPPED = "CoresNotInState"
@@ -135,12 +163,14 @@ CAUSES = (
         "The model does not fit on the machine: there is no room left for {subject}",
         "its cores and memory, or those of the chips that it must share with its neighbours, are taken",
         "use a larger machine (version: 5 in a hardware file has 48 chips), or a smaller model",
+        NoRoomError,
     ),
     Cause(
         r"(?:MallocError|SDRAM Allocation|MemoryMapInvalid|AllocError|CMD_ALLOC\b(?!.*timed out))",
         "A chip of the machine ran out of memory when sPyNNaker was to {doing}",
         "synapses and recordings of all populations on a chip share its SDRAM",
         "record less or in shorter runs, use a larger machine, or fewer neurons_per_core",
+        NoRoomError,
     ),
     Cause(
         r"(unreachable incoming chips|too few cores found)",
@@ -153,12 +183,14 @@ CAUSES = (
         "No SpiNNaker board answers{at}",
         "neither the running system nor the boot software has replied",
         "check the address and the power of the board (--host ADDRESS, or the hardware file)",
+        SilentMachineError,
     ),
     Cause(
         r"TimeoutException|timed out",
         "{machine} stopped answering when sPyNNaker was to {doing}",
         "every request was repeated ten times, a second apart",
         "see that the board has power and the network reaches it, and run again",
+        SilentMachineError,
     ),
 )
 """In order: the first that fits."""

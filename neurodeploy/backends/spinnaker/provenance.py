@@ -154,14 +154,15 @@ def native_name(position: int, label: str) -> str:
     return f"n{position}_{plain}"
 
 
+EXTENSION = "Delay extension for "
+"""What the tools put before the name of a population whose delays a core keeps."""
+
+
 def subject_of(name: str, labels: list[str]) -> str:
     """Whose population the core or vertex called `name` belongs to, in the user's words; empty where it is nobody's."""
-    number = name[1:].split("_")[0]
-    if name.startswith("n") and number.isdigit() and int(number) < len(labels):
-        extra = (
-            ", its delays"
-            if "delay" in name.removeprefix(native_name(int(number), labels[int(number)]))
-            else ""
-        )
-        return f"Population '{labels[int(number)]}'{extra}"
+    own = name.removeprefix(EXTENSION)
+    number = own[1:].split("_")[0]
+    if own.startswith("n") and number.isdigit() and int(number) < len(labels):
+        delays = own != name or "delay" in own.removeprefix(native_name(int(number), labels[int(number)]))
+        return f"Population '{labels[int(number)]}'" + (", its delays" if delays else "")
     return ""

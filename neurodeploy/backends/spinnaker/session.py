@@ -167,11 +167,19 @@ def start_board(
 
 
 class SpinnakerSession(Session):
-    """A Network loaded into sPyNNaker.  See :class:`neurodeploy.backends.base.Session`."""
+    """A Network loaded into sPyNNaker.  See :class:`neurodeploy.backends.base.Session`.
 
-    def __init__(self, network: Network, options: Options) -> None:
+    Parameters
+    ----------
+    network : Network
+    options : Options
+    hardware : SpinnakerHardware, optional
+        The machine, where it is not the one that the options name.
+    """
+
+    def __init__(self, network: Network, options: Options, hardware: SpinnakerHardware | None = None) -> None:
         self.network, self.options = network, options
-        self.hardware = load(str(options.hardware), options.host, options.faults)
+        self.hardware = hardware or load(str(options.hardware), options.host, options.faults)
         self.report = Report(executed_by=self.hardware.executed_by)
         self.step = 0
         self._stack = ExitStack()
@@ -179,7 +187,7 @@ class SpinnakerSession(Session):
         self._address: str | None = None
         self._pending: dict[tuple[str, int, str], Any] = {}
         self._read: dict[tuple[Any, ...], Any] = {}
-        self._losses: list[provenance.Finding] = []
+        self.losses: list[provenance.Finding] = []
         started = time.perf_counter()
         self.program = lower(network, options.rules, self.hardware, options.allow_losses)
         self.report.changes += self.program.changes
@@ -357,25 +365,26 @@ class SpinnakerSession(Session):
         """Fail on anything late, lost or saturated, unless the user allows it."""
         labels = [population.label for population in self.network.populations]
         try:
-            self._losses = provenance.read(reports, labels)
+            self.losses = provenance.read(reports, labels)
         except RunError as error:
             if not self.options.allow_losses:
                 raise self._kept(error) from None
+            self.losses = [provenance.Finding("sPyNNaker", 1, "counters that could not be read")]
             self.report.changes.append(error.what)
             return
-        if not self._losses:
+        if not self.losses:
             return
         if not self.options.allow_losses:
             failure = RunError(
                 "The machine was late or lost something:\n"
-                + "\n".join(f"  {finding}" for finding in self._losses)
+                + "\n".join(f"  {finding}" for finding in self.losses)
                 + f"\n  log: {self.folder / TOOLS_LOG}",
                 why="results that lack spikes are not the model's",
                 fix="put fewer neurons on a core or raise time_scale_factor (a hardware file of your own),"
                 " or keep such a run with --allow-losses",
             )
             raise self._kept(failure)
-        self.report.changes += [f"lost or late: {finding}" for finding in self._losses]
+        self.report.changes += [f"lost or late: {finding}" for finding in self.losses]
 
     # -------------------------------------------------------------------------- reading
 
