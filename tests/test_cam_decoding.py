@@ -11,7 +11,7 @@ from reference_cam import simulate
 
 from neurodeploy.cam.decoding import decode, spike_rows, summary, write_spikes_csv
 from neurodeploy.cam.experiments import (
-    PUBLISHED,
+    RECORDINGS,
     from_operations,
     functional,
     learn,
@@ -132,7 +132,7 @@ def test_rows_come_in_the_published_order_and_format(name: str, tmp_path: Path) 
     assert shuffled != rows
     assert spike_rows(as_spikes(shuffled)) == rows
     write_spikes_csv(tmp_path / "spikes.csv", spike_rows(as_spikes(shuffled)))
-    assert (tmp_path / "spikes.csv").read_bytes() == (PUBLISHED / f"{name}.csv").read_bytes()
+    assert (tmp_path / "spikes.csv").read_bytes() == (RECORDINGS / f"{name}.csv").read_bytes()
 
 
 def test_rows_of_an_unknown_population() -> None:

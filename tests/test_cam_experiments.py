@@ -12,7 +12,7 @@ from neurodeploy.cam.decoding import decode, spike_rows, summary, write_spikes_c
 from neurodeploy.cam.experiments import (
     DESCRIPTIONS,
     EXPERIMENTS,
-    PUBLISHED,
+    RECORDINGS,
     Experiment,
     experiment,
     from_operations,
@@ -33,7 +33,7 @@ def test_reference_reproduces_the_published_raster(chosen: Experiment, tmp_path:
     rows = spike_rows(simulate(chosen).spikes)
     assert rows == published(chosen.name)
     write_spikes_csv(tmp_path / "spikes.csv", rows)
-    assert (tmp_path / "spikes.csv").read_bytes() == (PUBLISHED / f"{chosen.name}.csv").read_bytes()
+    assert (tmp_path / "spikes.csv").read_bytes() == (RECORDINGS / f"{chosen.name}.csv").read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from neurodeploy.cam.experiments import PUBLISHED
+from neurodeploy.cam.experiments import RECORDINGS
 
 COMMAND = [sys.executable, "-m", "neurodeploy.cli"]
 FILES = {"spikes.csv", "operations.csv", "metrics.json", "run.json", "raster.png", "weights.png"}
@@ -53,7 +53,7 @@ def test_a_run_leaves_a_whole_folder(tmp_path: Path) -> None:
     assert metrics["answers"]["overall"] == {"correct": 9, "total": 9}
     assert (metrics["neurons"], metrics["spikes"]["internal"], metrics["model_time_ms"]) == (86, 205, 90)
     assert set(metrics["wall_seconds"]) == {"build", "compile", "run", "all"}
-    assert (tmp_path / "out" / "spikes.csv").read_bytes() == (PUBLISHED / "functional.csv").read_bytes()
+    assert (tmp_path / "out" / "spikes.csv").read_bytes() == (RECORDINGS / "functional.csv").read_bytes()
 
 
 def test_json_is_json_and_nothing_else(tmp_path: Path) -> None:

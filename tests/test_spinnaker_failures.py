@@ -5,7 +5,14 @@ import re
 import pytest
 
 from neurodeploy import hardware
-from neurodeploy.backends.spinnaker.failures import CAUSES, Situation, explained
+from neurodeploy.backends.spinnaker.failures import (
+    CAUSES,
+    NoRoomError,
+    SilentMachineError,
+    Situation,
+    explained,
+)
+from neurodeploy.errors import RunError
 
 LABELS = ["in put", "cells"]
 CORES = {(0, 0, 3): "n1_cells_0_255", (0, 1, 2): "n1_cells_0_255_delayed", (1, 1, 1): "n0_in_put"}
@@ -81,3 +88,34 @@ def test_cores_that_have_not_finished_are_late_not_broken(log: str) -> None:
     limit = hardware.load("spinnaker-emulated").wait_seconds
     assert f"had not finished {limit} s after" in error.what and "time_scale_factor" in error.fix
     assert ("Population 'in put': core 1, 1, 1 had not finished" in error.what) == bool(log)
+
+
+def test_a_core_without_memory_is_no_room_and_names_whose_it_is() -> None:
+    log = (
+        "2026-01-01 ERROR: 0:1:2 (ph: 3) in state RUN_TIME_EXCEPTION:SWERR\n"
+        "2026-01-01 ERROR: 0, 1, 2: failed to allocate memory for bitfield of size 256 bytes (delay_extension.c: 250)\n"
+    )
+    cores = {(0, 1, 2): "Delay extension for n0_in_put"}
+    stopped = "CoresNotInStateException: waiting for cores"
+    known = Situation("run", LABELS, hardware.load("spinnaker-emulated"), None, cores, log)
+    error = explained(stopped, known)
+    assert isinstance(error, NoRoomError) and "64 KiB" in error.why
+    assert "Population 'in put', its delays: core 0, 1, 2 has no memory left for it" in error.what
+    other = log + "2026-01-01 ERROR: 1:1:1 (ph: 3) in state RUN_TIME_EXCEPTION:DABT\n"
+    mixed = Situation("run", LABELS, hardware.load("spinnaker-emulated"), None, cores | CORES, other)
+    error = explained(stopped, mixed)
+    assert not isinstance(error, NoRoomError) and "where there is no memory" in error.what
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        ("PacmanPlaceException: No more chips to start with for n1_cells", NoRoomError),
+        ("SpinnmanException: SDRAM Allocation failed", NoRoomError),
+        ("SpinnmanBootException: Scamp boot failed", SilentMachineError),
+        ("SpinnmanTimeoutException: CMD_ALLOC timed out after 1.0 s", SilentMachineError),
+        ("ValueError: something else", RunError),
+    ],
+)
+def test_what_can_be_told_apart_is_a_class_of_its_own(message: str, kind: type) -> None:
+    assert type(explained(message, situation())) is kind

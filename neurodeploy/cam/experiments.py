@@ -226,13 +226,13 @@ def experiment(name: str) -> Experiment:
     return EXPERIMENTS[name]()
 
 
-PUBLISHED = files("neurodeploy.cam") / "published"
+RECORDINGS = files("neurodeploy.cam") / "published"
 """The authors' recordings from SpiNNaker hardware, one row a spike: ``functional.csv`` and ``stress.csv``."""
 
 
 def published(name: str) -> list[tuple[int, str, int]] | None:
     """The published recording of that experiment as (time_ms, population, neuron) of every spike; None where there is none."""
-    table = PUBLISHED / f"{name}.csv"
+    table = RECORDINGS / f"{name}.csv"
     if not table.is_file():
         return None
     rows = (line.split(",") for line in table.read_text(encoding="utf-8").splitlines()[1:])

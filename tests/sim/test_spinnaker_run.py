@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from machine import HOST, needs_machine
 
-from neurodeploy.cam.experiments import PUBLISHED
+from neurodeploy.cam.experiments import RECORDINGS
 from neurodeploy.errors import RunError, UnsupportedError
 
 COMMAND = [sys.executable, "-m", "neurodeploy.cli"]
@@ -50,7 +50,7 @@ def test_the_memory_reproduces_the_published_recordings(tmp_path: Path, name: st
         stdin=subprocess.DEVNULL,
     )
     assert answer.returncode == 0, answer.stderr
-    assert rows(out / "spikes.csv") == rows(PUBLISHED / f"{name}.csv")
+    assert rows(out / "spikes.csv") == rows(RECORDINGS / f"{name}.csv")
     assert json.loads((out / "run.json").read_text())["executed_by"] == "emulated"
     assert list((out / "spinnaker" / "reports").rglob("data.sqlite3"))
 
