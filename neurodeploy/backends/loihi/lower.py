@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from neurodeploy.backends.loihi.activity import Firing, expected, firing
 from neurodeploy.backends.loihi.bundles import Bundle, bundles
 from neurodeploy.backends.loihi.delays import map_delays
 from neurodeploy.backends.loihi.discretise import Membrane, discretise
 from neurodeploy.backends.loihi.inputs import array_source, constant_currents
 from neurodeploy.backends.loihi.plasticity import map_plasticity
 from neurodeploy.backends.loihi.program import LoihiProgram, Source, Synapses
+from neurodeploy.backends.loihi.quantisation import Lowered, report
 from neurodeploy.backends.loihi.quantise import Quantised, quantise_cells, quantise_synapses
-from neurodeploy.backends.loihi.scales import Currents, Often, Scale, choose_scale, interval, worst_input
+from neurodeploy.backends.loihi.scales import Currents, Scale, choose_scale, worst_input
 from neurodeploy.backends.lowering import refuse
 from neurodeploy.chips.loihi import SIGN_MODES, LoihiChip, chip_by_name
 from neurodeploy.chips.loihi_arithmetic import weight
@@ -54,9 +56,10 @@ def lower(network: Network, chip: str = "loihi2", allow_losses: bool = False) ->
     losses = list(discrete.losses)
     synapses = bundles(network, discrete.membranes, program.changes)
 
-    def often(bundle: Bundle) -> np.ndarray:
-        return interval(discrete.membranes[bundle.pre], network.populations[bundle.pre].size)
+    lowered: dict[int, Lowered] = {}
 
+    refractory = [None if membrane is None else membrane.refractory for membrane in discrete.membranes]
+    fires = firing(network, refractory)
     for position, membrane in enumerate(discrete.membranes):
         if membrane is None:
             program.groups.append(_source(network, position, program.changes))
@@ -64,22 +67,25 @@ def lower(network: Network, chip: str = "loihi2", allow_losses: bool = False) ->
             continue
         incoming = [bundle for bundle in synapses if bundle.post == position]
         currents = share_currents(network, position, membrane, incoming, program.changes)
-        scale, quantised = scale_and_quantise(membrane, currents, incoming, often, kind)
+        scale, quantised = scale_and_quantise(membrane, currents, incoming, fires, kind)
         cells, units = quantise_cells(membrane, scale, currents)
         program.groups.append(cells)
         program.units.append(units)
         program.synapses += [part for _, part in quantised.pairs]
         map_plasticity(network, quantised, membrane, program.changes)
+        lowered[position] = Lowered(membrane, cells, scale, quantised.pairs)
         program.changes += quantised.changes
         losses += quantised.losses
     _settle_losses(losses, program.changes, allow_losses)
     program.synapses.sort(key=lambda s: s.projection)
+    program.report = report(network, lowered, expected(network), kind)
     delayed = map_delays(program.groups, program.synapses, kind, network.time_step)
     program.groups += delayed.relays
     program.units += [None] * len(delayed.relays)
     program.synapses = delayed.synapses
     program.changes += delayed.changes
     _recordings(network, program)
+    program.report.changes = program.changes
     return program
 
 
@@ -118,19 +124,19 @@ def scale_and_quantise(
     membrane: Membrane,
     currents: Currents,
     incoming: list[Bundle],
-    often: Often,
+    fires: list[Firing],
     chip: LoihiChip,
 ) -> tuple[Scale, Quantised]:
     """Scale and synapses of a population such that the integers themselves can't overflow."""
     first = np.abs(currents.initial)
-    bound = worst_input(membrane, currents, incoming, [b.most for b in incoming], often, chip) + first
+    bound = worst_input(membrane, currents, incoming, [b.most for b in incoming], fires, chip) + first
     below = np.inf
     while True:
-        scale = choose_scale(membrane, incoming, bound, often, chip, below)
+        scale = choose_scale(membrane, incoming, bound, fires, chip, below)
         quantised = quantise_synapses(membrane, incoming, scale, currents, chip)
         parts = [bundle for bundle, _ in quantised.pairs]
         most = [_most_units(bundle, part) for bundle, part in quantised.pairs]
-        whole = worst_input(membrane, currents, parts, most, often, chip)
+        whole = worst_input(membrane, currents, parts, most, fires, chip)
         if (whole + first * scale.per_nA).max(initial=0.0) <= chip.largest_state:
             return scale, quantised
         below = scale.per_nA * STEP_DOWN

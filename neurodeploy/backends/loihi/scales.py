@@ -5,8 +5,8 @@ One number K a population, so that a weight w becomes :math:`K g w` and neuron i
 
 - every weight fit the largest mantissa at the largest exponent,
 - every threshold, bias, resting and initial voltage fit their registers,
-- the worst input fit a current's 24 bits: every presynaptic neuron as often as it can fire, all of them together, and what is
-  left of the steps before,
+- the worst input fit a current's 24 bits: every presynaptic neuron as often as it can fire (an array source as often as it
+  does, see ``activity.py``), all of them together, and what is left of the steps before,
 
 and then the one, up to a factor of two below, at which the weights themselves lie nearest to whole mantissas.  Where weights
 are learned it is the one at which their bound ``w_max`` is the mantissa 255, at which the chip stops.
@@ -14,18 +14,22 @@ are learned it is the one at which their bound ``w_max`` is the mantissa 255, at
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from neurodeploy.backends.loihi.activity import Firing
 from neurodeploy.backends.loihi.bundles import Bundle
 from neurodeploy.backends.loihi.discretise import Membrane
 from neurodeploy.chips.loihi import LoihiChip
 from neurodeploy.errors import UnsupportedError
 
-SPARE = 8
-"""Where inhibition may go deep, a scale is not chosen larger than this many times what weights need for all their bits."""
+ENOUGH_LEVELS = 32
+"""Mantissa that the largest weight of every projection keeps where a smaller scale leaves room for deep inhibition; the
+largest weight of all keeps 255."""
+
+TRUNCATION_SHARE = 0.01
+"""The same of truncation: what it loses at most stays below this share of the largest response to a spike."""
 
 MOST_CANDIDATES = 512
 """Scales that are tried for a population."""
@@ -35,6 +39,9 @@ BOUND_TOLERANCE = 1e-9
 
 MOST_WEIGHTS = 1024
 """Different weights of a bundle by which a scale is judged; evenly drawn from them where there are more."""
+
+
+DEPTH = "depth of inhibition"
 
 
 @dataclass
@@ -65,18 +72,6 @@ class Scale:
     deepest: float = 0.0
 
 
-Often = Callable[[Bundle], np.ndarray]
-"""Steps from one spike of each presynaptic neuron to its next, at least (see :func:`interval`)."""
-
-
-def interval(membrane: Membrane | None, size: int) -> np.ndarray:
-    """Steps between two spikes of a neuron at least: one more than it is refractory.
-
-    A source may spike in every step: its spikes can be replaced while the model runs.
-    """
-    return np.ones(size) if membrane is None else membrane.refractory + 1.0
-
-
 @dataclass
 class Currents:
     """How a population's receptors share its currents.
@@ -101,20 +96,17 @@ def worst_input(
     currents: Currents,
     incoming: list[Bundle],
     weights: list[np.ndarray],
-    often: Often,
+    firing: list[Firing],
     chip: LoihiChip,
 ) -> np.ndarray:
-    r"""Bounds of the currents, shape (2 signs, currents, size), with the synapses' `weights` in whatever unit.
-
-    A current that keeps the share a in a step holds at most :math:`w/(1-a^n)` of spikes n steps apart.
-    """
+    """Bounds of the currents, shape (2 signs, currents, size), with the synapses' `weights` in whatever unit."""
     bound = np.zeros((2, len(currents.receptor), membrane.size))
     for bundle, weight in zip(incoming, weights, strict=True):
         remains = 1.0 - float(membrane.effective_du[bundle.receptor].min()) / chip.decay_unity
         sign = int(bundle.sign_mode == "inhibitory")
         bound[sign, currents.row[bundle.receptor]] += np.bincount(
             bundle.post_index,
-            np.abs(weight) / (1.0 - remains ** often(bundle)[bundle.pre_index]),
+            np.abs(weight) * firing[bundle.pre].pile_up(remains)[bundle.pre_index],
             minlength=membrane.size,
         )
     return bound
@@ -124,7 +116,7 @@ def choose_scale(
     membrane: Membrane,
     incoming: list[Bundle],
     bound: np.ndarray,
-    often: Often,
+    firing: list[Firing],
     chip: LoihiChip,
     below: float = np.inf,
 ) -> Scale:
@@ -132,14 +124,14 @@ def choose_scale(
     limits = _limits(membrane, incoming, bound, chip)
     hard = min(min(limits.values()), below)
     decides = min(limits, key=lambda name: limits[name])
-    volley, barrage = _inhibition(membrane, incoming, often, chip)
+    volley, barrage = _inhibition(membrane, incoming, firing, chip)
     units = membrane.per_current
     of_volley, of_barrage = (_allowed(depth / units, chip.largest_state) for depth in (volley, barrage))
-    full = min(
-        [hard, *(chip.largest_mantissa * (1 << chip.weight_shift) / b.reach for b in incoming if b.reach > 0)]
-    )
-    largest = min(hard, max(of_volley, full), max(of_barrage, SPARE * full))
-    limits["depth of inhibition"] = min(of_volley, of_barrage)
+    all_bits = _with_levels(incoming, chip, chip.largest_mantissa)
+    enough = max(_with_levels(incoming, chip, ENOUGH_LEVELS), _above_truncation(membrane, incoming, chip))
+    largest = min(hard, max(of_volley, all_bits), max(of_barrage, enough))
+    reason = decides if largest == hard else DEPTH
+    limits[DEPTH] = min(of_volley, of_barrage)
     learned = [bundle for bundle in incoming if bundle.learns]
     if learned:
         best = _bound_is_full(membrane, largest, hard, learned, decides, chip)
@@ -149,7 +141,7 @@ def choose_scale(
         per_nA=best,
         v_scale=best / units,
         limits=limits,
-        reason=min(limits, key=lambda name: limits[name]),
+        reason=reason,
         floor=float((-chip.largest_state * units / best).max()),
         deepest=-float(barrage.max(initial=0.0)),
     )
@@ -210,7 +202,7 @@ def _limits(
 
 
 def _inhibition(
-    membrane: Membrane, incoming: list[Bundle], often: Often, chip: LoihiChip
+    membrane: Membrane, incoming: list[Bundle], firing: list[Firing], chip: LoihiChip
 ) -> tuple[np.ndarray, np.ndarray]:
     r"""mV below reset that all inhibitory synapses reach together: firing once, and firing for ever as often as they can.
 
@@ -227,13 +219,37 @@ def _inhibition(
         current_area = chip.decay_unity / membrane.effective_du[bundle.receptor]
         peak = np.minimum(current_area, membrane_area) * membrane.per_current
         weight = np.bincount(bundle.post_index, bundle.most, minlength=membrane.size)
-        rate = np.bincount(
-            bundle.post_index, bundle.most / often(bundle)[bundle.pre_index], minlength=membrane.size
-        )
+        window = max(int(np.ceil(current_area.max() + membrane_area.max())), 1) if membrane.dv.all() else 1
+        often = firing[bundle.pre].densest(window)[bundle.pre_index]
+        rate = np.bincount(bundle.post_index, bundle.most * often, minlength=membrane.size)
         volley += peak * weight
         barrage += peak * weight
         barrage += np.where(rate > 0, rate * current_area * membrane.per_current * membrane_area, 0.0)
     return volley, barrage
+
+
+def _with_levels(incoming: list[Bundle], chip: LoihiChip, levels: int) -> float:
+    """The K at which every bundle's largest weight has a mantissa of `levels`, the largest of all its own, and none vanishes."""
+    unit = 1 << chip.weight_shift
+    reach = [b.reach for b in incoming if b.reach > 0]
+    smallest = [float(np.abs(b.weight[b.weight != 0]).min()) for b in incoming if np.any(b.weight)]
+    if not reach:
+        return 0.0
+    wanted = [levels * unit / min(reach), chip.largest_mantissa * unit / max(reach)]
+    return max(wanted + [unit / value for value in smallest])
+
+
+def _above_truncation(membrane: Membrane, incoming: list[Bundle], chip: LoihiChip) -> float:
+    """The K at which what truncation loses at most stays below its share of the response to the largest weight."""
+    reach = max((b.reach for b in incoming), default=0.0)
+    if not reach or not membrane.dv.all():
+        return 0.0
+    used = sorted({b.receptor for b in incoming})
+    currents = chip.decay_unity / membrane.effective_du[used]
+    area = chip.decay_unity / membrane.dv
+    lost = (1.0 + np.where(currents > 1, currents, 0.0).sum(axis=0)) * area
+    response = np.minimum(currents.min(axis=0), area) * reach
+    return float((lost / response).max() / TRUNCATION_SHARE)
 
 
 def exponent_for(reach: float, per_nA: float | np.ndarray, chip: LoihiChip) -> np.ndarray:

@@ -1,0 +1,151 @@
+"""How often neurons fire, as far as that is known before a run.
+
+:class:`Firing` is for what must never happen, the overflow of a current: at most as often as a neuron can.  :class:`Activity`
+is for the predicted error of a voltage, and rests on an assumption where nothing is known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.stats import poisson
+
+from neurodeploy.models.network import Network, Population
+
+WINDOW = 10.0
+"""ms in which a neuron is taken to fire once at most."""
+
+RATE = 10.0
+"""Hz at which a neuron is taken to fire on average."""
+
+BEYOND = 1e-6
+"""Probability that a Poisson neuron fires more often in a window than is reckoned with."""
+
+
+SIGMAS = 6.0
+"""Standard deviations by which a Poisson train may lie above its mean before a current could overflow."""
+
+WINDOWS = (1.0, 2.0, 4.0, 8.0)
+"""Windows that an array's densest spikes are looked for in, in time constants of the current."""
+
+
+@dataclass
+class Firing:
+    """How densely the neurons of one population can fire.
+
+    Attributes
+    ----------
+    size : int
+    interval : ndarray or None
+        Steps between two spikes of a neuron at least; None for a source.
+    rate : ndarray or None
+        Spikes a step of a Poisson source.
+    trains : list of ndarray
+        Steps of the spikes of an array source, sorted.
+    """
+
+    size: int
+    interval: np.ndarray | None = None
+    rate: np.ndarray | None = None
+    trains: list[np.ndarray] = field(default_factory=list)
+
+    def pile_up(self, remains: float) -> np.ndarray:
+        r"""What a neuron's spikes add up to, at most, in something that keeps the share `remains` (a) of itself in a step.
+
+        A cell that fires every n steps: :math:`1/(1-a^n)`.  An array that has m spikes at most in w steps:
+        :math:`m/(1-a^w)`, with the best of several w.  A Poisson source of rate r:
+        :math:`r/(1-a) + 6\sqrt{r/(1-a^2)} + 1`, and no more than in every step.
+        """
+        every_step = 1.0 / (1.0 - remains)
+        if self.interval is not None:
+            return np.asarray(1.0 / (1.0 - remains**self.interval))
+        if self.rate is not None:
+            spread = SIGMAS * np.sqrt(self.rate / (1.0 - remains**2))
+            return np.minimum(self.rate * every_step + spread + 1.0, every_step)
+        result = np.full(self.size, every_step)
+        for window in {int(np.ceil(times * every_step)) for times in WINDOWS}:
+            most = np.array([most_in_window(train, window) for train in self.trains])
+            result = np.minimum(result, most / (1.0 - remains**window))
+        return result
+
+    def densest(self, window: int) -> np.ndarray:
+        """Spikes a step, on average over `window` steps, at most."""
+        if self.interval is not None:
+            return 1.0 / self.interval
+        if self.rate is not None:
+            return np.minimum((self.rate * window + SIGMAS * np.sqrt(self.rate * window)) / window, 1.0)
+        return np.array([most_in_window(train, window) / window for train in self.trains])
+
+
+def firing(network: Network, refractory: list[np.ndarray | None]) -> list[Firing]:
+    """Of every population; `refractory` holds the steps of those that are cells."""
+    result = []
+    for population, quiet in zip(network.populations, refractory, strict=True):
+        if quiet is not None:
+            result.append(Firing(population.size, interval=quiet + 1.0))
+        elif population.cell == "SpikeSourcePoisson":
+            rate = np.asarray(population.parameters["rate"], dtype=float) * network.time_step / 1000.0
+            result.append(Firing(population.size, rate=rate))
+        else:
+            result.append(Firing(population.size, trains=_steps(population, network.time_step)))
+    return result
+
+
+def _steps(population: Population, time_step: float) -> list[np.ndarray]:
+    trains = population.spike_times or [np.empty(0)] * population.size
+    return [np.unique(np.rint(np.asarray(train, dtype=float) / time_step)) for train in trains]
+
+
+@dataclass
+class Activity:
+    """Of every neuron of every population, in the Network's order.
+
+    Attributes
+    ----------
+    window : int
+        Steps.
+    most : list of ndarray
+        Spikes in any `window` steps, at most.
+    rate : list of ndarray
+        Spikes a step, on average.
+    """
+
+    window: int
+    most: list[np.ndarray] = field(default_factory=list)
+    rate: list[np.ndarray] = field(default_factory=list)
+
+
+def expected(network: Network) -> Activity:
+    """Sources as their trains and rates say (an array's rate until its last spike), other neurons as is assumed."""
+    dt = network.time_step
+    result = Activity(max(round(WINDOW / dt), 1))
+    for population in network.populations:
+        if population.cell == "SpikeSourcePoisson":
+            rate = np.asarray(population.parameters["rate"], dtype=float) * dt / 1000.0
+            result.rate.append(rate)
+            result.most.append(poisson.ppf(1.0 - BEYOND, rate * result.window))
+        elif population.cell == "SpikeSourceArray":
+            steps = _steps(population, dt)
+            last = max((train[-1] for train in steps if len(train)), default=0.0)
+            result.rate.append(np.array([len(train) for train in steps]) / (last + 1.0))
+            result.most.append(np.array([most_in_window(train, result.window) for train in steps]))
+        else:
+            result.rate.append(np.full(population.size, RATE * dt / 1000.0))
+            result.most.append(np.ones(population.size))
+    return result
+
+
+def observed(spikes: list[np.ndarray], window: int) -> Activity:
+    """The activity of a run, from arrays of bool of shape (steps, size)."""
+    result = Activity(window)
+    for each in spikes:
+        result.rate.append(each.mean(axis=0))
+        trains = [np.flatnonzero(column) for column in each.T]
+        result.most.append(np.array([most_in_window(train, window) for train in trains]))
+    return result
+
+
+def most_in_window(steps: np.ndarray, window: int) -> float:
+    """The most entries of a sorted train that lie within `window` steps."""
+    return float(np.max(np.searchsorted(steps, steps + window) - np.arange(len(steps)), initial=0))
