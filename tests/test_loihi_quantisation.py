@@ -147,6 +147,7 @@ def test_the_report_is_tables_for_people_and_json_for_machines(tmp_path):
 
 
 def test_spikes_in_a_window_are_counted():
-    assert most_in_window(np.array([0, 1, 9, 10, 30]), 10) == 3
-    assert most_in_window(np.array([0, 1, 9, 10, 30]), 1) == 1
-    assert most_in_window(np.array([]), 10) == 0
+    trains = [np.array([0, 1, 9, 10, 30]), np.array([]), np.array([5])]
+    assert most_in_window(trains, 10).tolist() == [3, 0, 1]
+    assert most_in_window(trains, 1).tolist() == [1, 0, 1]
+    assert most_in_window([np.array([])], 10).tolist() == [0]

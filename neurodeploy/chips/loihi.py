@@ -41,6 +41,8 @@ class LoihiChip:
     core_memory_bits: int
     neuron_bits: int
     cores_per_chip: int
+    membranes_per_core: int
+    thresholds_per_core: int
     weight_bits: int = 8
     weight_exponent_low: int = -8
     weight_exponent_high: int = 7
@@ -52,11 +54,15 @@ class LoihiChip:
     bias_mantissa_bits: int = 13
     bias_exponent_bits: int = 3
     longest_delay: int = 63
-    longest_refractory: int = 63
+    delay_bits: int = 6
+    longest_refractory: int = 62
     trace_bits: int = 7
     input_axons_per_core: int = 4096
     output_axons_per_core: int = 4096
     neurons_per_axon: int = 32
+    memory_word_bits: int = 64
+    list_header_bits: int = 10
+    synapses_per_list: int = 64
 
     @property
     def decay_unity(self) -> int:
@@ -103,6 +109,8 @@ LOIHI1 = LoihiChip(
     core_memory_bits=128 * 1024 * 8,
     neuron_bits=0,
     cores_per_chip=128,
+    membranes_per_core=32,
+    thresholds_per_core=8,
 )
 
 LOIHI2 = LoihiChip(
@@ -112,6 +120,8 @@ LOIHI2 = LoihiChip(
     core_memory_bits=192 * 1024 * 8,
     neuron_bits=24 * 8,
     cores_per_chip=120,
+    membranes_per_core=8192,
+    thresholds_per_core=8192,
 )
 
 
@@ -147,9 +157,10 @@ FACTS = {
         "steps from a spike to its effect, at most (62 in the chip's own count, which starts at 0)",
         f"{_DAVIES} (delays of 6 bits); NxSDK 62; {_LAVA}'s DelayDense allows 63: the smaller is kept",
     ),
+    "delay_bits": Fact("bits of a synapse's delay, where there is one", f"{_DAVIES}"),
     "longest_refractory": Fact(
-        "steps without an update of v after a spike, at most (the chip's counter is one more, 1 to 64)",
-        f"{_NENGO}, block.py (refract_delay = steps + 1); brian2-loihi 0.5 (1 to 64)",
+        "steps without an update of v after a spike, at most (the chip's counter is one more)",
+        f"{_NENGO}, block.py (refract_delay = steps + 1, at most 63); brian2-loihi 0.5 allows 64: the smaller is kept",
     ),
     "trace_bits": Fact("bits of a trace", f"{_DAVIES}; {_LAVA}, learning/constants.py"),
     "neurons_per_core": Fact(
@@ -176,6 +187,21 @@ FACTS = {
     "output_axons_per_core": Fact(
         "axons that leave a core", f"{_NENGO}, block.py; of Loihi 2 not public, Loihi 1's kept"
     ),
+    "membranes_per_core": Fact(
+        "different sets of du, dv and refractory steps on a core",
+        f"Loihi 1: {_NENGO}, nxsdk_objects.py; Loihi 2's microcode keeps them in each neuron",
+    ),
+    "thresholds_per_core": Fact(
+        "different thresholds on a core",
+        f"Loihi 1: {_NENGO}, nxsdk_objects.py (8; validate.py allows 16); Loihi 2's microcode keeps them in each neuron",
+    ),
+    "memory_word_bits": Fact(
+        "bits that synaptic memory comes in", f"{_NENGO}, block.py; of Loihi 2 not public"
+    ),
+    "list_header_bits": Fact(
+        "bits before each list of synapses", f"{_NENGO}, block.py; of Loihi 2 not public"
+    ),
+    "synapses_per_list": Fact("synapses in a list", f"{_NENGO}, block.py; of Loihi 2 not public"),
     "neurons_per_axon": Fact("neurons that may share a population axon", f"{_NENGO}, block.py (5 atom bits)"),
 }
 

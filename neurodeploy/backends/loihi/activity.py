@@ -65,8 +65,7 @@ class Firing:
             return np.minimum(self.rate * every_step + spread + 1.0, every_step)
         result = np.full(self.size, every_step)
         for window in {int(np.ceil(times * every_step)) for times in WINDOWS}:
-            most = np.array([most_in_window(train, window) for train in self.trains])
-            result = np.minimum(result, most / (1.0 - remains**window))
+            result = np.minimum(result, most_in_window(self.trains, window) / (1.0 - remains**window))
         return result
 
     def densest(self, window: int) -> np.ndarray:
@@ -75,7 +74,7 @@ class Firing:
             return 1.0 / self.interval
         if self.rate is not None:
             return np.minimum((self.rate * window + SIGMAS * np.sqrt(self.rate * window)) / window, 1.0)
-        return np.array([most_in_window(train, window) / window for train in self.trains])
+        return most_in_window(self.trains, window) / window
 
 
 def firing(network: Network, refractory: list[np.ndarray | None]) -> list[Firing]:
@@ -129,7 +128,7 @@ def expected(network: Network) -> Activity:
             steps = _steps(population, dt)
             last = max((train[-1] for train in steps if len(train)), default=0.0)
             result.rate.append(np.array([len(train) for train in steps]) / (last + 1.0))
-            result.most.append(np.array([most_in_window(train, result.window) for train in steps]))
+            result.most.append(most_in_window(steps, result.window))
         else:
             result.rate.append(np.full(population.size, RATE * dt / 1000.0))
             result.most.append(np.ones(population.size))
@@ -141,11 +140,20 @@ def observed(spikes: list[np.ndarray], window: int) -> Activity:
     result = Activity(window)
     for each in spikes:
         result.rate.append(each.mean(axis=0))
-        trains = [np.flatnonzero(column) for column in each.T]
-        result.most.append(np.array([most_in_window(train, window) for train in trains]))
+        result.most.append(most_in_window([np.flatnonzero(column) for column in each.T], window))
     return result
 
 
-def most_in_window(steps: np.ndarray, window: int) -> float:
-    """The most entries of a sorted train that lie within `window` steps."""
-    return float(np.max(np.searchsorted(steps, steps + window) - np.arange(len(steps)), initial=0))
+def most_in_window(trains: list[np.ndarray], window: int) -> np.ndarray:
+    """The most entries of each sorted train that lie within `window` steps."""
+    counts = np.array([len(train) for train in trains], dtype=np.int64)
+    if not counts.sum():
+        return np.zeros(len(trains))
+    steps = np.concatenate([np.asarray(train, dtype=np.int64) for train in trains])
+    owner = np.repeat(np.arange(len(trains)), counts)
+    apart = int(steps.max() - steps.min()) + window + 1
+    line = owner * apart + steps - steps.min()
+    inside = np.searchsorted(line, line + window) - np.arange(len(line))
+    most = np.zeros(len(trains))
+    np.maximum.at(most, owner, inside)
+    return most

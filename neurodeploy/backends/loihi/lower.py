@@ -12,6 +12,7 @@ import numpy as np
 
 from neurodeploy.backends.loihi.activity import Firing, expected, firing
 from neurodeploy.backends.loihi.bundles import Bundle, bundles
+from neurodeploy.backends.loihi.cores import split_over_cores
 from neurodeploy.backends.loihi.delays import map_delays
 from neurodeploy.backends.loihi.discretise import Membrane, discretise
 from neurodeploy.backends.loihi.inputs import array_source, constant_currents
@@ -33,8 +34,12 @@ STEP_DOWN = 0.995
 """Factor by which a scale is lowered where rounding up made the worst input overflow after all."""
 
 
-def lower(network: Network, chip: str = "loihi2", allow_losses: bool = False) -> LoihiProgram:
+def lower(
+    network: Network, chip: str = "loihi2", allow_losses: bool = False, chips: int | None = None
+) -> LoihiProgram:
     """Lower `network` for `chip`; what its numbers make 0 or infinite is an error unless `allow_losses`.
+
+    `chips` is how many the machine has; None places the model on as many as it takes.
 
     Poisson sources become empty :class:`Source` groups; ``inputs.poisson_source`` draws their spikes for the steps
     that are run.
@@ -84,6 +89,9 @@ def lower(network: Network, chip: str = "loihi2", allow_losses: bool = False) ->
     program.units += [None] * len(delayed.relays)
     program.synapses = delayed.synapses
     program.changes += delayed.changes
+    placed = split_over_cores(program, kind, chips)
+    program.cores = placed.cores
+    program.changes += placed.changes
     _recordings(network, program)
     program.report.changes = program.changes
     return program
