@@ -199,7 +199,7 @@ def test_cells_the_chip_does_not_have_are_refused_by_name(cell):
         ({"v_thresh": -70.0}, "v_thresh of neuron 0, -70 mV, is not above its v_reset, -65 mV"),
         (
             {"tau_refrac": 64.0},
-            "tau_refrac 64 ms is 64 steps of 1 ms; a Loihi neuron can be refractory for 63",
+            "tau_refrac 64 ms is 64 steps of 1 ms; a Loihi neuron can be refractory for 62",
         ),
         ({"tau_m": 1e6}, "tau_m 1e+06 ms of neuron 0 is inf ms on the chip"),
     ],
