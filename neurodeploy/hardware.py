@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -14,20 +14,38 @@ from neurodeploy.errors import RequestError, did_you_mean
 PACKAGED = files("neurodeploy") / "hardware_configs"
 
 
-class SpinnakerHardware(BaseModel):
-    """A SpiNNaker machine; the packaged files say what every option means, beside its default.
+class Hardware(BaseModel):
+    """What every machine has.
 
     Attributes
     ----------
     name : str
         The packaged name, or the path of the user's file.
+    backend : str
+        The backend that runs on it; it decides which options there are.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = ""
-    backend: Literal["spinnaker"]
+    backend: str
     description: str = ""
+    time_limit_seconds: int = Field(default=3600, ge=1)
+
+    @property
+    def executed_by(self) -> str:
+        """The stamp of what runs there."""
+        raise NotImplementedError
+
+    def check(self) -> None:
+        """Raise where the options do not fit the kind of machine."""
+        raise NotImplementedError
+
+
+class SpinnakerHardware(Hardware):
+    """A SpiNNaker machine; the packaged files say what every option means, beside its default."""
+
+    backend: Literal["spinnaker"]
     machine: Literal["emulated", "virtual", "board", "spalloc"]
     version: Literal[3, 5] = 5
     host: str | None = None
@@ -45,20 +63,119 @@ class SpinnakerHardware(BaseModel):
     compress_on_chip: bool = True
     poisson_on_chip: bool = False
     wait_seconds: int = Field(default=30, ge=1)
-    time_limit_seconds: int = Field(default=3600, ge=1)
 
     @property
     def executed_by(self) -> str:
         """The stamp of what runs there; a virtual machine runs nothing."""
         return {"emulated": "emulated", "virtual": "nothing (mapped only)"}.get(self.machine, "silicon")
 
+    def check(self) -> None:
+        if self.machine == "board" and self.host is None:
+            raise RequestError(
+                f"Hardware '{self.name}': the address of the board is not given",
+                why="a board is reached over the network",
+                fix="add --host ADDRESS, or 'host: ADDRESS' to a file of your own",
+            )
+        if self.machine == "spalloc" and self.server is None:
+            raise RequestError(
+                f"Hardware '{self.name}': the address of the spalloc server is not given",
+                fix="add --host ADDRESS, or 'server: ADDRESS' to a file of your own",
+            )
+        if self.machine == "virtual" and self.host is not None:
+            raise RequestError(
+                f"Hardware '{self.name}': a virtual machine has no address",
+                fix="leave host out, or use a board",
+            )
+        if self.faults and (self.machine != "emulated" or self.host is not None):
+            raise RequestError(
+                f"Hardware '{self.name}': faults are given, but not for a board that is started here",
+                why="only an emulated board can be broken on demand, when it starts",
+                fix="leave faults out, or use spinnaker-emulated without a host",
+            )
 
-def names() -> list[str]:
-    """The packaged machines."""
-    return sorted(entry.name[: -len(".yaml")] for entry in PACKAGED.iterdir() if entry.name.endswith(".yaml"))
+
+class LoihiHardware(Hardware):
+    """A Loihi machine, or Lava's arithmetic of one on this machine; the packaged files say what every option means."""
+
+    backend: Literal["loihi"]
+    machine: Literal["simulated", "slurm", "ethernet"]
+    chip: Literal["loihi1", "loihi2"] = "loihi2"
+    processes: Literal["own", "stock"] = "own"
+    host: str | None = None
+    partition: str | None = None
+    board: str | None = None
+    generation: Literal["N2A2", "N3B2", "N3B3", "N3C1", "N3D1"] | None = None
+    python: str | None = None
+
+    @property
+    def executed_by(self) -> str:
+        """The stamp of what runs there: Lava's fixed point is the chip's arithmetic on this machine."""
+        return "chip arithmetic" if self.machine == "simulated" else "silicon"
+
+    def check(self) -> None:
+        if self.machine == "ethernet" and self.host is None:
+            raise RequestError(
+                f"Hardware '{self.name}': the address of the host is not given",
+                fix="add --host ADDRESS, or 'host: ADDRESS' to a file of your own",
+            )
+        if self.machine != "ethernet" and self.host is not None:
+            raise RequestError(
+                f"Hardware '{self.name}': a {self.machine} machine has no address",
+                why="SLURM chooses a board" if self.machine == "slurm" else "Lava runs on this machine",
+                fix="leave host out, or use 'machine: ethernet' in a file of your own",
+            )
+        if self.machine != "slurm" and (self.partition or self.board):
+            raise RequestError(
+                f"Hardware '{self.name}': a partition or a board is given, but machine is {self.machine}",
+                fix="leave them out, or use 'machine: slurm'",
+            )
+        if self.partition and self.board:
+            raise RequestError(
+                f"Hardware '{self.name}': partition {self.partition} and board {self.board} are given",
+                why="Lava takes one of them",
+                fix="leave one out",
+            )
+        if self.machine != "simulated" and self.processes == "own":
+            raise RequestError(
+                f"Hardware '{self.name}': processes is 'own' on a chip",
+                why="Lava's compiler has chip programs for its stock processes alone",
+                fix="write 'processes: stock'",
+            )
 
 
-def load(chosen: str, host: str | None = None, faults: str | None = None) -> SpinnakerHardware:
+KINDS: dict[str, type[Hardware]] = {"spinnaker": SpinnakerHardware, "loihi": LoihiHardware}
+"""The options of a machine, by the backend that runs on it."""
+
+Kind = TypeVar("Kind", bound=Hardware)
+
+
+def names(backend: str | None = None) -> list[str]:
+    """The packaged machines, of one backend or of all."""
+    every = sorted(
+        entry.name[: -len(".yaml")] for entry in PACKAGED.iterdir() if entry.name.endswith(".yaml")
+    )
+    return [name for name in every if backend is None or read(name).backend == backend]
+
+
+def load_as(kind: type[Kind], chosen: str, host: str | None = None, faults: str | None = None) -> Kind:
+    """The machine called `chosen`, which must be one of `kind`.
+
+    Raises
+    ------
+    RequestError
+        As for :func:`load`; or it belongs to another backend.
+    """
+    hardware = load(chosen, host, faults)
+    if not isinstance(hardware, kind):
+        own = next(backend for backend, other in KINDS.items() if other is kind)
+        raise RequestError(
+            f"Hardware '{chosen}' is for the {hardware.backend} backend, not for {own}",
+            fix=f"use --backend {hardware.backend}, or one of: {', '.join(names(own))}",
+        )
+    return hardware
+
+
+def load(chosen: str, host: str | None = None, faults: str | None = None) -> Hardware:
     """The machine called `chosen`: a packaged name, or the path of a YAML file.
 
     Parameters
@@ -92,17 +209,19 @@ def load(chosen: str, host: str | None = None, faults: str | None = None) -> Spi
     return parse(text, chosen, host, faults)
 
 
-def parse(text: str, name: str, host: str | None = None, faults: str | None = None) -> SpinnakerHardware:
+def parse(text: str, name: str, host: str | None = None, faults: str | None = None) -> Hardware:
     """Read the YAML `text` of the machine `name`, and check that it can be used."""
-    return _consistent(_parsed(text, name, host, faults))
+    hardware = _parsed(text, name, host, faults)
+    hardware.check()
+    return hardware
 
 
-def read(name: str) -> SpinnakerHardware:
+def read(name: str) -> Hardware:
     """A packaged machine as its file has it, also where an address is still wanting."""
     return _parsed((PACKAGED / f"{name}.yaml").read_text(encoding="utf-8"), name)
 
 
-def _parsed(text: str, name: str, host: str | None = None, faults: str | None = None) -> SpinnakerHardware:
+def _parsed(text: str, name: str, host: str | None = None, faults: str | None = None) -> Hardware:
     try:
         data = yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -114,18 +233,42 @@ def _parsed(text: str, name: str, host: str | None = None, faults: str | None = 
         ) from error
     if not isinstance(data, dict):
         raise RequestError(f"Hardware '{name}' has no options", fix="write 'option: value', one a line")
+    kind = _kind(data, name)
+    if faults is not None and "faults" not in kind.model_fields:
+        raise RequestError(
+            f"Hardware '{name}' has no use for faults {faults!r}",
+            why="only an emulated SpiNNaker board can be broken on demand",
+            fix="leave faults out, or use --backend spinnaker",
+        )
     if host is not None:
         data["server" if data.get("machine") == "spalloc" else "host"] = host
     if faults is not None:
         data["faults"] = faults
     try:
-        return SpinnakerHardware(**{**data, "name": name})
+        return kind(**{**data, "name": name})
     except (ValidationError, TypeError) as error:
-        raise _explained(error, data, name) from error
+        raise _explained(error, data, name, kind) from error
 
 
-def _explained(error: ValidationError | TypeError, data: dict[Any, Any], name: str) -> RequestError:
-    known = [option for option in SpinnakerHardware.model_fields if option != "name"]
+def _kind(data: dict[Any, Any], name: str) -> type[Hardware]:
+    """Which options the machine has: those of its backend."""
+    if "backend" not in data:
+        raise RequestError(
+            f"Hardware '{name}' does not say 'backend'", fix=f"add a line 'backend: {' or '.join(KINDS)}'"
+        )
+    backend = str(data["backend"])
+    if backend not in KINDS:
+        raise RequestError(
+            f"Hardware '{name}': backend is {backend!r}.{did_you_mean(backend, KINDS)}",
+            fix=f"machines are of the backends {', '.join(KINDS)}",
+        )
+    return KINDS[backend]
+
+
+def _explained(
+    error: ValidationError | TypeError, data: dict[Any, Any], name: str, kind: type[Hardware]
+) -> RequestError:
+    known = [option for option in kind.model_fields if option != "name"]
     if isinstance(error, TypeError):
         return RequestError(f"Hardware '{name}': an option is no word", fix=f"options are {', '.join(known)}")
     first = error.errors()[0]
@@ -141,30 +284,3 @@ def _explained(error: ValidationError | TypeError, data: dict[Any, Any], name: s
         f"Hardware '{name}': {option} is {data.get(option)!r}; {first['msg'][0].lower()}{first['msg'][1:]}",
         fix=f"give {option} another value",
     )
-
-
-def _consistent(hardware: SpinnakerHardware) -> SpinnakerHardware:
-    """Raise where the options do not fit the kind of machine."""
-    name = hardware.name
-    if hardware.machine == "board" and hardware.host is None:
-        raise RequestError(
-            f"Hardware '{name}': the address of the board is not given",
-            why="a board is reached over the network",
-            fix="add --host ADDRESS, or 'host: ADDRESS' to a file of your own",
-        )
-    if hardware.machine == "spalloc" and hardware.server is None:
-        raise RequestError(
-            f"Hardware '{name}': the address of the spalloc server is not given",
-            fix="add --host ADDRESS, or 'server: ADDRESS' to a file of your own",
-        )
-    if hardware.machine == "virtual" and hardware.host is not None:
-        raise RequestError(
-            f"Hardware '{name}': a virtual machine has no address", fix="leave host out, or use a board"
-        )
-    if hardware.faults and (hardware.machine != "emulated" or hardware.host is not None):
-        raise RequestError(
-            f"Hardware '{name}': faults are given, but not for a board that is started here",
-            why="only an emulated board can be broken on demand, when it starts",
-            fix="leave faults out, or use spinnaker-emulated without a host",
-        )
-    return hardware

@@ -46,10 +46,10 @@ class SpinnakerBackend(Backend):
 
     def check(self, network: Network, options: Options) -> None:
         from neurodeploy.backends.spinnaker.lower import lower
-        from neurodeploy.hardware import load
+        from neurodeploy.hardware import SpinnakerHardware, load_as
 
         options = self.completed(options)
-        hardware = load(str(options.hardware), options.host, options.faults)
+        hardware = load_as(SpinnakerHardware, str(options.hardware), options.host, options.faults)
         lower(network, options.rules, hardware, options.allow_losses)
 
     def open(self, network: Network, options: Options) -> Session:

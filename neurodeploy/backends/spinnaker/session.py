@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import os
-import select
 import shutil
-import signal
-import subprocess
 import sys
 import time
 from contextlib import ExitStack
@@ -18,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from neurodeploy import cache
-from neurodeploy.backends.base import Options, Progress, Report, Session
+from neurodeploy.backends.base import Options, Report, Session
+from neurodeploy.backends.instructed import InstructedProcess
 from neurodeploy.backends.spinnaker import failures, provenance, runner
 from neurodeploy.backends.spinnaker.board.process import BoardProcess
 from neurodeploy.backends.spinnaker.lower import (
@@ -33,7 +29,7 @@ from neurodeploy.backends.spinnaker.lower import (
 from neurodeploy.backends.spinnaker.program import REPORTS
 from neurodeploy.backends.spinnaker.weights import weights_on_grid
 from neurodeploy.errors import RunError, ToolchainMissingError, UnsupportedError
-from neurodeploy.hardware import SpinnakerHardware, load
+from neurodeploy.hardware import SpinnakerHardware, load_as
 from neurodeploy.models.network import Injection, Network, weight_sign
 from neurodeploy.models.sources import poisson_spikes
 
@@ -53,105 +49,25 @@ class ToolsError(RunError):
         self.doing, self.message, self.cores = doing, message, cores
 
 
-class Runner:
-    """The process that drives sPyNNaker: one instruction a line, one answer a line."""
+class Runner(InstructedProcess):
+    """The process that drives sPyNNaker."""
 
     def __init__(self, folder: Path, limit: float) -> None:
-        self.folder, self.limit = folder, limit
-        self.log = folder / TOOLS_LOG
-        self._rest = b""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-        environment |= {"HOME": str(folder / "home"), "MPLCONFIGDIR": str(folder / "home")}
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-I", str(Path(runner.__file__)), str(folder)],
-                cwd=folder,
-                env=environment,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                start_new_session=True,  # Ctrl-C reaches us, and we end it
-            )
-        try:
-            self._answer(limit, None, "start")
-        except BaseException:
-            self.kill()
-            raise
-
-    def ask(
-        self, do: str, progress: Progress | None = None, limit: float | None = None, **more: Any
-    ) -> dict[str, Any]:
-        """Send one instruction and wait until it is done."""
-        assert self.process.stdin
-        try:
-            self.process.stdin.write(json.dumps({"do": do, **more}).encode() + b"\n")
-            self.process.stdin.flush()
-        except OSError:
-            raise self._gone(do) from None
-        return self._answer(limit or self.limit, progress, do)
-
-    def _answer(self, limit: float, progress: Progress | None, do: str) -> dict[str, Any]:
-        until = time.monotonic() + limit
-        while True:
-            line = self._line(until, limit, do)
-            try:
-                message = json.loads(line)
-            except ValueError:
-                raise self._gone(do) from None
-            if "progress" in message and progress:
-                progress(*message["progress"])
-            elif "error" in message:
-                raise self._failed(do, message["error"], message.get("cores", []))
-            elif "done" in message:
-                answer: dict[str, Any] = message["done"]
-                return answer
-
-    def _line(self, until: float, limit: float, do: str) -> bytes:
-        assert self.process.stdout
-        while b"\n" not in self._rest:
-            left = until - time.monotonic()
-            if left <= 0:
-                raise RunError(
-                    f"sPyNNaker did not finish to {do} within {limit:g} s; its log is {self.log}",
-                    why="that is the time limit of the hardware",
-                    fix="raise time_limit_seconds in a hardware file of your own, or make the model smaller",
-                )
-            if select.select([self.process.stdout], [], [], min(left, 1.0))[0]:
-                received = os.read(self.process.stdout.fileno(), 65536)
-                if not received:
-                    raise self._gone(do)
-                self._rest += received
-        line, self._rest = self._rest.split(b"\n", 1)
-        return line
-
-    def _gone(self, do: str) -> RunError:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(timeout=5)
-        code = self.process.poll()
-        how = (
-            f"was killed by {signal.Signals(-code).name}"
-            if code and code < 0
-            else f"ended with exit code {code}"
-        )
-        return RunError(
-            f"The process that drives sPyNNaker {how} when it was to {do}; its log is {self.log}",
-            fix="read the end of the log; where memory was short, make the model smaller",
+        super().__init__(
+            [sys.executable, "-I", str(Path(runner.__file__)), str(folder)],
+            folder,
+            folder / TOOLS_LOG,
+            "sPyNNaker",
+            limit,
+            {"HOME": str(folder / "home"), "MPLCONFIGDIR": str(folder / "home")},
         )
 
-    def _failed(self, do: str, message: str, cores: list[list[Any]]) -> RunError:
-        if message.startswith("ModuleNotFoundError"):
-            return ToolchainMissingError(f"sPyNNaker is not installed: {message}", fix=INSTALL)
-        return ToolsError(do, message, {(x, y, core): name for x, y, core, name in cores})
-
-    def kill(self) -> None:
-        """End the process and all it has started."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-        for pipe in (self.process.stdin, self.process.stdout):
-            with contextlib.suppress(OSError):
-                if pipe:
-                    pipe.close()
+    def failed(self, do: str, message: dict[str, Any]) -> RunError:
+        said = message["error"]
+        if said.startswith("ModuleNotFoundError"):
+            return ToolchainMissingError(f"sPyNNaker is not installed: {said}", fix=INSTALL)
+        cores = message.get("cores", [])
+        return ToolsError(do, said, {(x, y, core): name for x, y, core, name in cores})
 
 
 def start_board(
@@ -179,7 +95,9 @@ class SpinnakerSession(Session):
 
     def __init__(self, network: Network, options: Options, hardware: SpinnakerHardware | None = None) -> None:
         self.network, self.options = network, options
-        self.hardware = hardware or load(str(options.hardware), options.host, options.faults)
+        self.hardware = hardware or load_as(
+            SpinnakerHardware, str(options.hardware), options.host, options.faults
+        )
         self.report = Report(executed_by=self.hardware.executed_by)
         self.step = 0
         self._stack = ExitStack()

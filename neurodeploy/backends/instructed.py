@@ -1,0 +1,137 @@
+"""A process that takes one instruction a line and gives one answer a line, and that leaves nothing behind."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+from neurodeploy.backends.base import Progress
+from neurodeploy.errors import RunError
+
+
+class InstructedProcess:
+    """A runner: what drives a toolchain, in an interpreter and a session of its own.
+
+    Parameters
+    ----------
+    command : list of str
+    folder : Path
+        Its working folder.
+    log : Path
+        Where its standard error is kept.
+    tool : str
+        What it drives, as messages name it.
+    limit : float
+        Seconds that one instruction may take.
+    environment : dict of str to str
+        Added to the present one, without Python's own variables.
+    """
+
+    def __init__(
+        self,
+        command: list[str],
+        folder: Path,
+        log: Path,
+        tool: str,
+        limit: float,
+        environment: dict[str, str] | None = None,
+    ) -> None:
+        self.folder, self.log, self.tool, self.limit = folder, log, tool, limit
+        self._rest = b""
+        own = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+        with log.open("ab") as output:
+            self.process = subprocess.Popen(
+                command,
+                cwd=folder,
+                env=own | (environment or {}),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=output,
+                start_new_session=True,  # Ctrl-C reaches us, and we end it
+            )
+        try:
+            self._answer(limit, None, "start")
+        except BaseException:
+            self.kill()
+            raise
+
+    def ask(
+        self, do: str, progress: Progress | None = None, limit: float | None = None, **more: Any
+    ) -> dict[str, Any]:
+        """Send one instruction and wait until it is done."""
+        assert self.process.stdin
+        try:
+            self.process.stdin.write(json.dumps({"do": do, **more}).encode() + b"\n")
+            self.process.stdin.flush()
+        except OSError:
+            raise self._gone(do) from None
+        return self._answer(limit or self.limit, progress, do)
+
+    def failed(self, do: str, message: dict[str, Any]) -> RunError:
+        """What to raise where the tool has raised ``message["error"]``."""
+        return RunError(f"{self.tool} could not {do}: {message['error']}")
+
+    def _answer(self, limit: float, progress: Progress | None, do: str) -> dict[str, Any]:
+        until = time.monotonic() + limit
+        while True:
+            line = self._line(until, limit, do)
+            try:
+                message = json.loads(line)
+            except ValueError:
+                raise self._gone(do) from None
+            if "progress" in message and progress:
+                progress(*message["progress"])
+            elif "error" in message:
+                raise self.failed(do, message)
+            elif "done" in message:
+                answer: dict[str, Any] = message["done"]
+                return answer
+
+    def _line(self, until: float, limit: float, do: str) -> bytes:
+        assert self.process.stdout
+        while b"\n" not in self._rest:
+            left = until - time.monotonic()
+            if left <= 0:
+                raise RunError(
+                    f"{self.tool} did not finish to {do} within {limit:g} s; its log is {self.log}",
+                    why="that is the time limit of the hardware",
+                    fix="raise time_limit_seconds in a hardware file of your own, or make the model smaller",
+                )
+            if select.select([self.process.stdout], [], [], min(left, 1.0))[0]:
+                received = os.read(self.process.stdout.fileno(), 65536)
+                if not received:
+                    raise self._gone(do)
+                self._rest += received
+        line, self._rest = self._rest.split(b"\n", 1)
+        return line
+
+    def _gone(self, do: str) -> RunError:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout=5)
+        code = self.process.poll()
+        how = (
+            f"was killed by {signal.Signals(-code).name}"
+            if code and code < 0
+            else f"ended with exit code {code}"
+        )
+        return RunError(
+            f"The process that drives {self.tool} {how} when it was to {do}; its log is {self.log}",
+            fix="read the end of the log; where memory was short, make the model smaller",
+        )
+
+    def kill(self) -> None:
+        """End the process and all it has started."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            with contextlib.suppress(OSError):
+                if pipe:
+                    pipe.close()
