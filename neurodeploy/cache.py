@@ -92,7 +92,7 @@ def entry(kind: str, key: str, build: Callable[[Path], list[str]]) -> tuple[Path
         _sweep(root, "building-")
     except OSError as error:
         raise _unwritable(root, error) from error
-    with _locked(root / f"{key}.lock"):
+    with locked(root / f"{key}.lock"):
         if is_whole(final, key):  # another process was faster
             return final, False
         folder = Path(tempfile.mkdtemp(prefix=f"building-{os.getpid()}-", dir=root))
@@ -111,7 +111,7 @@ def entry(kind: str, key: str, build: Callable[[Path], list[str]]) -> tuple[Path
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     """Hold an exclusive lock on `path`; the lock ends with the process, however it ends."""
     import fcntl
 

@@ -36,6 +36,10 @@ run = typer.Typer(help="Run one of the models that come with neurodeploy.", no_a
 app.add_typer(run, name="run")
 board = typer.Typer(help="The emulated SpiNNaker board.", no_args_is_help=True)
 app.add_typer(board, name="board")
+toolchain = typer.Typer(
+    help="Environments of their own, for tools that can't live beside neurodeploy.", no_args_is_help=True
+)
+app.add_typer(toolchain, name="toolchain")
 
 Json = Annotated[bool, typer.Option("--json", help="Print machine-readable results and nothing else.")]
 
@@ -68,7 +72,8 @@ class RunOptions:
 
 Backend = Annotated[str, typer.Option(help="Where to run: see 'neurodeploy targets'.")]
 Rules = Annotated[
-    str | None, typer.Option(help="Tick rules: spinnaker or ideal.", show_default="the model's own")
+    str | None,
+    typer.Option(help="Tick rules: see 'neurodeploy targets'.", show_default="the chip's or the model's own"),
 ]
 EngineOption = Annotated[
     str, typer.Option(help="Brian2's engine: cpp (compiled), or runtime (slower, needs no compiler).")
@@ -200,6 +205,39 @@ def test_board(
     show(report, as_json)
     if not report.passed:
         raise typer.Exit(1)
+
+
+Name = Annotated[str, typer.Argument(help="A name of 'neurodeploy toolchain list'.")]
+
+
+@toolchain.command()
+def install(
+    name: Name,
+    python: Annotated[
+        str | None, typer.Option(help="The Python to make it with.", show_default="the first that fits")
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Make the environment of a backend in the cache folder; does nothing where it is there and whole."""
+    from neurodeploy import toolchains
+
+    typer.echo(toolchains.install(name, lambda line: typer.echo(line, err=True), python))
+
+
+@toolchain.command("list")
+def list_toolchains(as_json: Json = False, debug: Debug = False) -> None:
+    """What can be installed, and what is."""
+    from neurodeploy.report.toolchains import survey
+
+    show(survey(), as_json)
+
+
+@toolchain.command()
+def remove(name: Name, debug: Debug = False) -> None:
+    """Remove the environment of a backend from the cache folder."""
+    from neurodeploy import toolchains
+
+    typer.echo("removed" if toolchains.remove(name) else "there was none")
 
 
 @app.command()

@@ -101,6 +101,24 @@ def examine_spinnaker() -> Finding:
     return Finding("backend spinnaker", USABLE, f"{', '.join(found)}: emulated and real boards")
 
 
+def examine_loihi() -> Finding:
+    """The Lava environment, and whether it could be made."""
+    from neurodeploy import toolchains
+
+    lava = toolchains.TOOLCHAINS["loihi"]
+    try:
+        found = toolchains.stamp(lava)
+        if found is None:
+            base = toolchains.find_python(lava)
+            return Finding(
+                "backend loihi", MISSING, f"Lava is not installed; {base} would do for it", lava.command
+            )
+    except NeurodeployError as error:
+        return Finding("backend loihi", MISSING, error.what, error.fix)
+    version = next(p.split("==")[1] for p in found["packages"].split() if p.startswith("lava-nc=="))
+    return Finding("backend loihi", USABLE, f"Lava {version} on this machine, in {lava.folder}")
+
+
 def examine_cache() -> Finding:
     from neurodeploy.cache import cache_folder
 
@@ -123,6 +141,7 @@ EXAMINATIONS: tuple[Callable[[], Finding], ...] = (
     examine_compiler,
     examine_brian2,
     examine_spinnaker,
+    examine_loihi,
     examine_cache,
 )
 
