@@ -32,7 +32,7 @@ class Options:
     Attributes
     ----------
     rules : str
-        Tick rules: ``"ideal"``, ``"spinnaker"``, ...
+        Tick rules: ``"ideal"``, ``"spinnaker"``, ``"loihi2"``, ...
     engine : str
         Which of the backend's engines (Brian2: ``"cpp"``, compiled, or ``"runtime"``, slower, needs no compiler).
     threads : int
@@ -167,8 +167,12 @@ class Backend(ABC):
                 raise RequestError(
                     f"{caller}the {self.name} backend has no use for {name} {value!r}",
                     why="it runs on this machine",
-                    fix=f"leave {name} out, or use the spinnaker backend",
+                    fix=f"leave {name} out, or use the spinnaker or the loihi backend",
                 )
+
+    def default_rules(self, options: Options) -> str | None:
+        """The tick rules where the user names none; None leaves the choice to the model."""
+        return None
 
     @abstractmethod
     def check(self, network: Network, options: Options) -> None:

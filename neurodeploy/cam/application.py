@@ -45,9 +45,6 @@ if TYPE_CHECKING:
 RULES = "spinnaker"
 """The authors' own: the model's timing is made for SpiNNaker's tick; with continuous time it cannot forget."""
 
-RULES_OF_BACKEND = {"loihi": "loihi2"}
-"""Where the chip decides, not the authors."""
-
 TIME_STEP = 1.0
 """ms; every delay of the model is a multiple of it."""
 
@@ -282,24 +279,27 @@ def run_cam(
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Result | MappedOnly:
     """Run the memory as the command line asks, and write the run directory."""
+    from neurodeploy.backends import registry
+
     started = time.perf_counter()
     keep_matplotlib_files()
     chosen = choose_experiment(experiment, operations, cues, contents, spacing, count, options.seed)
     wanted = options.out or default_folder(f"cam-{chosen.name.split(' ')[0]}-{options.backend}")
     with run_directory(wanted) as folder:
+        given = Options(
+            engine=options.engine,
+            threads=options.threads,
+            progress=progress,
+            hardware=options.hardware,
+            host=options.host,
+            faults=options.faults,
+            allow_losses=options.allow_losses,
+            folder=folder / options.backend,
+        )
+        given.rules = options.rules or registry.load(options.backend).default_rules(given) or RULES
         outcome = simulate(
             chosen,
-            Options(
-                options.rules or RULES_OF_BACKEND.get(options.backend, RULES),
-                options.engine,
-                options.threads,
-                progress=progress,
-                hardware=options.hardware,
-                host=options.host,
-                faults=options.faults,
-                allow_losses=options.allow_losses,
-                folder=folder / options.backend,
-            ),
+            given,
             options.backend,
             options.seed,
         )
@@ -362,6 +362,7 @@ def _run_facts(outcome: Outcome, options: RunOptions) -> dict[str, Any]:
         structure_sha256=facts.get("structure"),
         hardware=facts.get("hardware"),
         spynnaker=facts.get("spynnaker"),
+        lava=facts.get("lava"),
     )
 
 

@@ -1,1 +1,82 @@
-"""Loihi: a Network becomes a Program in the chip's own numbers, executed by Lava or by our own engine."""
+"""Loihi: a Network becomes a Program in the chip's own numbers, executed by Lava or by our own engine.
+
+The core never imports Lava: a runner does, in an interpreter of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from neurodeploy.backends.base import Backend, Options, Session
+from neurodeploy.errors import RequestError
+from neurodeploy.models.network import Network
+
+CHIPS = ("loihi2", "loihi1")
+"""The rules that the backend runs; each has a simulated machine of its own."""
+
+
+class LoihiBackend(Backend):
+    """See :class:`neurodeploy.backends.base.Backend`.
+
+    Parameters
+    ----------
+    hardware : str, optional
+        What to run on where the options name nothing: a packaged machine or the path of a YAML file; without it, Lava on this
+        machine, for the chip that the rules name.
+    host : str, optional
+        Address that replaces the one of the file.
+    """
+
+    name = "loihi"
+    has_hardware = True
+    description = "Lava in the chip's whole numbers, on this machine, or on a Loihi where Intel's extension is installed"
+
+    def __init__(self, hardware: str | None = None, host: str | None = None) -> None:
+        self.hardware, self.host = hardware, host
+
+    def default_rules(self, options: Options) -> str | None:
+        """Those of the machine's chip."""
+        from neurodeploy.hardware import LoihiHardware, load_as
+
+        chosen = options.hardware or self.hardware
+        if chosen is None:
+            return CHIPS[0]
+        return load_as(LoihiHardware, chosen, options.host or self.host, options.faults).chip
+
+    def completed(self, options: Options) -> Options:
+        """`options` with what they leave open filled in.
+
+        Raises
+        ------
+        RequestError
+            The rules are not those of a Loihi, or not those of the machine.
+        """
+        if options.rules not in CHIPS:
+            raise RequestError(
+                f"The loihi backend can't run the '{options.rules}' rules",
+                why=f"Lava computes as the chips do, {' or '.join(CHIPS)}",
+                fix=f"leave the rules out, or use the brian2 backend with the '{options.rules}' rules",
+            )
+        options = replace(
+            options,
+            hardware=options.hardware or self.hardware or f"{options.rules}-sim",
+            host=options.host or self.host,
+        )
+        chip = self.default_rules(options)
+        if chip != options.rules:
+            raise RequestError(
+                f"Hardware '{options.hardware}' has a {chip}, and the rules are those of {options.rules}",
+                fix=f"leave the rules out, or use --hardware {options.rules}-sim",
+            )
+        return options
+
+    def check(self, network: Network, options: Options) -> None:
+        from neurodeploy.backends.loihi.lower import lower
+
+        options = self.completed(options)
+        lower(network, options.rules, options.allow_losses)
+
+    def open(self, network: Network, options: Options) -> Session:
+        from neurodeploy.backends.loihi.session import LoihiSession
+
+        return LoihiSession(network, self.completed(options))

@@ -20,10 +20,17 @@ Sources: Lava 0.10.0, ``lava/proc/lif/models.py`` (``AbstractPyLifModelFixed``),
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+FORMAT = 1
+"""Changes whenever a Program written before could not be read any more."""
+
+PLAN, ARRAYS = "program.json", "arrays.npz"
 
 
 @dataclass
@@ -169,3 +176,81 @@ class LoihiProgram:
     changes: list[str] = field(default_factory=list)
     report: Any = None
     cores: list[Any] = field(default_factory=list)
+
+    @property
+    def targets_on_two_currents(self) -> bool:
+        """Whether any group has an excitatory and an inhibitory current of its own."""
+        return any(isinstance(group, Compartments) and len(group.du) == 2 for group in self.groups)
+
+    def write(self, folder: Path) -> None:
+        """Write the Program into `folder`: ``program.json`` and ``arrays.npz``, all that an executor needs."""
+        arrays: dict[str, np.ndarray] = {}
+
+        def packed(name: str, part: Any) -> dict[str, Any] | None:
+            """The fields of `part`; an array is replaced by its name."""
+            if part is None:
+                return None
+            entry: dict[str, Any] = {"kind": type(part).__name__}
+            for item in fields(part):
+                value = getattr(part, item.name)
+                if isinstance(value, np.ndarray):
+                    arrays[f"{name}.{item.name}"] = value
+                    value = {"array": f"{name}.{item.name}"}
+                elif is_dataclass(value) and not isinstance(value, type):
+                    value = {"kind": type(value).__name__, **asdict(value)}
+                entry[item.name] = value
+            return entry
+
+        recorded = []
+        for number, (group, variable, neurons) in enumerate(self.recorded):
+            arrays[f"recorded{number}"] = np.asarray(neurons, dtype=np.int64)
+            recorded.append([group, variable, f"recorded{number}"])
+        plan = {
+            "format": FORMAT,
+            "chip": self.chip,
+            "time_step": self.time_step,
+            "groups": [packed(f"group{number}", part) for number, part in enumerate(self.groups)],
+            "synapses": [packed(f"synapses{number}", part) for number, part in enumerate(self.synapses)],
+            "units": [packed(f"units{number}", part) for number, part in enumerate(self.units)],
+            "recorded": recorded,
+            "changes": self.changes,
+        }
+        (folder / PLAN).write_text(json.dumps(plan, indent=1) + "\n", encoding="utf-8")
+        np.savez(folder / ARRAYS, **arrays)  # type: ignore[arg-type]
+
+
+KINDS = {kind.__name__: kind for kind in (Compartments, Source, Synapses, Units)}
+
+
+def read(folder: Path) -> LoihiProgram:
+    """The Program in `folder`; a learning rule comes back as a table of its fields.
+
+    Raises
+    ------
+    ValueError
+        It was written in another format.
+    """
+    plan = json.loads((folder / PLAN).read_text(encoding="utf-8"))
+    if plan.get("format") != FORMAT:
+        raise ValueError(f"{folder / PLAN} has format {plan.get('format')}, not {FORMAT}")
+    with np.load(folder / ARRAYS) as stored:
+        arrays = dict(stored)
+
+    def unpacked(entry: dict[str, Any] | None) -> Any:
+        if entry is None:
+            return None
+        values = {name: value for name, value in entry.items() if name != "kind"}
+        for name, value in values.items():
+            if isinstance(value, dict) and set(value) == {"array"}:
+                values[name] = arrays[value["array"]]
+        return KINDS[entry["kind"]](**values)
+
+    return LoihiProgram(
+        chip=plan["chip"],
+        time_step=plan["time_step"],
+        groups=[unpacked(entry) for entry in plan["groups"]],
+        synapses=[unpacked(entry) for entry in plan["synapses"]],
+        units=[unpacked(entry) for entry in plan["units"]],
+        recorded=[(group, variable, arrays[name]) for group, variable, name in plan["recorded"]],
+        changes=plan["changes"],
+    )

@@ -45,7 +45,8 @@ def setup(timestep: float = 0.1, min_delay: Any = "auto", **extra: Any) -> int:
     backend : str or Backend, optional
         What runs the model: ``"brian2"`` (default), ``"spinnaker"``, ``"loihi"``.
     rules : str, optional
-        Whose tick rules hold: ``"ideal"`` (default, PyNN's continuous meaning), ``"spinnaker"``, ``"loihi2"``.
+        Whose tick rules hold: ``"ideal"`` (default, PyNN's continuous meaning), ``"spinnaker"``, ``"loihi2"``; on the loihi
+        backend the default is the machine's chip.
     engine : str, optional
         Which of the backend's engines.
     threads : int, optional
@@ -110,8 +111,10 @@ def setup(timestep: float = 0.1, min_delay: Any = "auto", **extra: Any) -> int:
         raise RequestError(f"setup(): allow_losses is {losses!r}; it must be True or False")
     options.allow_losses = losses
     for name in ("rules", "engine"):
-        if name in extra:
+        if extra.get(name) is not None:
             setattr(options, name, extra[name])
+    if extra.get("rules") is None:
+        options.rules = backend.default_rules(options) or options.rules
 
     state = simulator.state
     state.clear()
