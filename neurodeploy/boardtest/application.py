@@ -139,7 +139,7 @@ def test_board(
     from neurodeploy.report.board import BoardReport
 
     tests = choose(suite, only)
-    machine = machines.load(hardware or DEFAULT_HARDWARE, host, faults)
+    machine = machines.load_as(machines.SpinnakerHardware, hardware or DEFAULT_HARDWARE, host, faults)
     check_machine(machine)
     keep_matplotlib_files()
     wanted = out or default_folder(f"test-board-{Path(machine.name).stem}")
