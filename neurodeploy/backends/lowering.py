@@ -17,7 +17,16 @@ def refuse(network: Network) -> None:
     RequestError
         A spike time, a Poisson parameter or an injected current that is not finite; a synapse of a neuron that
         is not there.
+    UnsupportedError
+        Plasticity with a third factor, which only trials know (``backends/brian2/trials``).
     """
+    for projection in network.projections:
+        if projection.modulation is not None or projection.gate is not None:
+            raise UnsupportedError(
+                f"Projection '{projection.label}': its plasticity has a third factor",
+                why="only the trials of the brian2 backend know modulators and gates",
+                fix="freeze its weights (plasticity=None), or run it as trials",
+            )
     for population in network.populations:
         spike_list(population, population.spike_times or [])
         if population.cell == "SpikeSourcePoisson":

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from neurodeploy.errors import RequestError
+from neurodeploy.models.modulation import ActivityGate, Modulation, Modulator
 
 SOURCE_CELLS = ("SpikeSourceArray", "SpikeSourcePoisson")
 """Cells that only emit spikes: they have parameters, but no membrane and no synapses of their own."""
@@ -102,6 +103,10 @@ class Projection:
     delay : ndarray of float64, shape (n_synapses,)
         ms.
     plasticity : Plasticity or None
+    modulation : Modulation or None
+        The modulator that scales one side of the plasticity.
+    gate : ActivityGate or None
+        What the postsynaptic neuron's activity allows of it.
     """
 
     label: str
@@ -113,6 +118,8 @@ class Projection:
     weight: np.ndarray
     delay: np.ndarray
     plasticity: Plasticity | None = None
+    modulation: Modulation | None = None
+    gate: ActivityGate | None = None
 
     @property
     def size(self) -> int:
@@ -174,6 +181,8 @@ class Network:
         ms.
     populations, projections, injections, recorded
         See the classes of this module.
+    modulators : list of Modulator
+        See :mod:`neurodeploy.models.modulation`.
     seed : int
         Seeds what is drawn while the model runs (Poisson sources).  Connections and weights are
         drawn before and stand in the arrays.
@@ -185,6 +194,7 @@ class Network:
     injections: list[Injection] = field(default_factory=list)
     recorded: list[Recorded] = field(default_factory=list)
     seed: int = 0
+    modulators: list[Modulator] = field(default_factory=list)
 
     @property
     def neuron_count(self) -> int:
@@ -226,12 +236,18 @@ class Network:
             add(projection.label, projection.pre, projection.post, projection.receptor)
             add(projection.pre_index.astype(np.int32), projection.post_index.astype(np.int32))
             add(projection.weight.astype(float), projection.delay.astype(float), projection.plasticity)
+            if projection.modulation or projection.gate:
+                add(projection.modulation, projection.gate)
         for injection in self.injections:
             add(injection.population, injection.neurons.astype(np.int32))
             add(injection.times.astype(float), injection.amplitudes.astype(float))
         for recorded in self.recorded:
             add(recorded.population, recorded.variable, recorded.neurons.astype(np.int32))
             add(float(recorded.sampling_interval))
+        for modulator in self.modulators:
+            add(modulator.label, modulator.tau, modulator.resting, modulator.initial)
+            for position, gain in modulator.gains:
+                add(position, np.asarray(gain, dtype=float))
         return sha.hexdigest()
 
 

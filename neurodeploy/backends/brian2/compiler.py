@@ -16,11 +16,17 @@ import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from neurodeploy import cache
 from neurodeploy.backends.base import Progress
-from neurodeploy.backends.brian2.structure import Structure
 from neurodeploy.errors import RunError, ToolchainMissingError
+
+if TYPE_CHECKING:
+    from neurodeploy.backends.brian2.structure import Structure as NetworkStructure
+    from neurodeploy.backends.brian2.trials.structure import TrialStructure
+
+    Structure = NetworkStructure | TrialStructure
 
 FLAGS = (
     "-O3",
@@ -92,7 +98,7 @@ def flags(structure: Structure) -> tuple[str, ...]:
 def program_key(structure: Structure) -> str:
     """Everything the compiled program depends on, as one digest."""
     room = Path(__file__).parent
-    ours = [room / name for name in ("generate.py", "objects.py", "structure.py", "compiler.py")]
+    ours = [room / name for name in (*structure.INGREDIENTS, "compiler.py")]
     ours += sorted((room / "engine").iterdir())
     sources = [cache.file_digest(path) for path in ours]
     path = compiler()
@@ -115,7 +121,7 @@ def discard(program: Path) -> None:
 
 def _compile(structure: Structure, folder: Path, key: str, progress: Progress | None) -> list[str]:
     (folder / "structure.json").write_text(structure.to_json())
-    generator = [sys.executable, "-m", "neurodeploy.backends.brian2.generate"]
+    generator = [sys.executable, "-m", structure.GENERATOR]
     _call(
         [*generator, str(folder / "structure.json"), str(folder), key],
         folder,

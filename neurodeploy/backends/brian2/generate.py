@@ -66,17 +66,18 @@ def generate(
     texts = {name: (directory / name).read_text() for name in (*files, *headers)}
     texts["main.cpp"] = _main(structure, objects, key, schedule, queues, code_objects)
     for name in [name for name in texts if name.endswith(UPDATES)]:
-        texts[name] = _each_neuron_for_itself(texts[name], structure.parallel)
+        texts[name] = each_neuron_for_itself(texts[name], structure.parallel)
     for name, text in texts.items():
         reader = "read_size_of" if name == "objects.cpp" else "size_of"
-        (directory / name).write_text(_sizes_as_data(text, structure, sizes, reader))
-    shutil.copy(ENGINE / "engine.h", directory / "engine.h")
+        (directory / name).write_text(sizes_as_data(text, structure.groups, sizes, reader))
+    for header in ("engine.h", "arrays.h"):
+        shutil.copy(ENGINE / header, directory / header)
     sources = [name for name in texts if name.endswith(".cpp")]
     (directory / "sources.txt").write_text("\n".join(sources))
     return sources
 
 
-def _each_neuron_for_itself(text: str, parallel: bool) -> str:
+def each_neuron_for_itself(text: str, parallel: bool) -> str:
     """Tell the compiler that the arrays of a group do not overlap, so that it may update several neurons at once,
     and share the loop among threads where that is asked for.  The result is the same either way."""
     loop = "for(int _idx=0; _idx<_N; _idx++)"
@@ -136,14 +137,9 @@ def _main(
     growing: list[dict[str, str]] = []
     index = {name: number for number, name in enumerate(structure.groups)}
     for name, group in objects.groups.items():
-        size = f"neurodeploy::size_of({index[name]})"
-        for variable in group.variables.values():
-            if _owned(variable, name):
-                _list(plain, growing, name, variable, size)
+        list_arrays(plain, growing, name, group, f"neurodeploy::size_of({index[name]})")
     for name, synapses in objects.synapses.items():
-        for variable in synapses.variables.values():
-            if _owned(variable, name):
-                _list(plain, growing, name, variable, "1")
+        list_arrays(plain, growing, name, synapses, "1")
         for pathway in synapses._pathways:
             _list(plain, growing, f"{name}.{pathway.prepost}", pathway.variables["delay"], "1")
     groups = len(structure.groups)
@@ -174,6 +170,13 @@ def _main(
     )
 
 
+def list_arrays(plain: list, growing: list, name: str, owner, size: str) -> None:
+    """Add the arrays of the group or Synapses object `name` to the engine's tables."""
+    for variable in owner.variables.values():
+        if _owned(variable, name):
+            _list(plain, growing, name, variable, size)
+
+
 def _owned(variable, name: str) -> bool:
     return isinstance(variable, brian2.core.variables.ArrayVariable) and variable.owner.name == name
 
@@ -192,9 +195,9 @@ def _list(plain: list, growing: list, owner: str, variable, size: str) -> None:
     (growing if dynamic else plain).append(row)
 
 
-def _sizes_as_data(text: str, structure: Structure, sizes: dict[str, int], reader: str) -> str:
+def sizes_as_data(text: str, groups: tuple[str, ...], sizes: dict[str, int], reader: str) -> str:
     """Replace every stand-in by a call of `reader`."""
-    for number, group in enumerate(structure.groups):
+    for number, group in enumerate(groups):
         for more in (0, 1):
             value = f"neurodeploy::{reader}({number})"
             text = re.sub(rf"\b{sizes[group] + more}\b", f"({value} + 1)" if more else value, text)

@@ -21,6 +21,7 @@ from neurodeploy import cache
 from neurodeploy.backends.base import Options, Report
 from neurodeploy.backends.brian2 import compiler
 from neurodeploy.backends.brian2.structure import SOURCES, Structure
+from neurodeploy.backends.brian2.trials.structure import TrialStructure
 from neurodeploy.errors import RunError
 
 SPARE_SOURCES = 1024
@@ -125,7 +126,7 @@ class RunningProgram:
 
     Parameters
     ----------
-    structure : Structure
+    structure : Structure or TrialStructure
     sizes : dict of str to int
         Neurons of each group.
     slots : dict of str to int
@@ -146,7 +147,7 @@ class RunningProgram:
 
     def __init__(
         self,
-        structure: Structure,
+        structure: Structure | TrialStructure,
         sizes: dict[str, int],
         slots: dict[str, int],
         arrays: dict[str, np.ndarray],

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from typing import ClassVar
 
 from neurodeploy.chips.rules import CellUpdate, rules_by_name
 
@@ -40,6 +41,9 @@ class Structure:
     static: tuple[tuple[str, str], ...]
     plastic: tuple[tuple[str, str], ...]
     parallel: bool = False
+
+    GENERATOR: ClassVar[str] = "neurodeploy.backends.brian2.generate"
+    INGREDIENTS: ClassVar[tuple[str, ...]] = ("generate.py", "objects.py", "structure.py")
 
     @property
     def groups(self) -> tuple[str, ...]:

@@ -1,0 +1,119 @@
+"""The liquid on our engine against a plain event-driven C++ loop of the same equations (``lsm_loop.cpp``): the simulation alone.
+
+The loop is single precision, one thread, the same compiler flags.  Both run the same wiring and images; hits are drawn from
+different generators, so that spike counts agree on average.  Processor seconds of each process, the least of some runs.
+
+    python benchmarks/lsm.py [--data FOLDER] [--neurons 1000] [--trials 400] [--runs 3]
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from neurodeploy.backends.brian2 import compiler
+from neurodeploy.backends.brian2.trials.session import Protocol, Trials
+from neurodeploy.lsm.model import FADE, KICK_MV, SAMPLE_MS, SNAPSHOT_MS, Design, build, excitatory_count
+
+WARM_UP = 1500
+"""Snapshots before anything is measured, so that the liquid has left its first, loud state."""
+
+
+def processor_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / 100.0
+
+
+def ours(network, plastic: bool, p: np.ndarray, protocol: Protocol) -> tuple[float, float, list[np.ndarray]]:
+    trials = Trials(network, plastic)
+    try:
+        assert trials.program.engine is not None
+        pid = trials.program.engine.process.pid
+        before = processor_seconds(pid)
+        found = trials.run(p, np.arange(len(p)), protocol)
+        seconds = processor_seconds(pid) - before
+        liquid = found.counts[:, network.populations[0].size :].sum()
+        return seconds, float(liquid), [trials.weights(k) for k in range(len(network.projections))]
+    finally:
+        trials.end()
+
+
+def loop(
+    program: Path, design: Design, network, plastic: bool, p: np.ndarray, protocol: Protocol
+) -> tuple[float, float]:
+    starts = np.cumsum([0, *(population.size for population in network.populations)])
+    pre = np.concatenate([q.pre_index + starts[q.pre] for q in network.projections])
+    post = np.concatenate([q.post_index + starts[q.post] for q in network.projections])
+    weight = np.concatenate([q.weight for q in network.projections])
+    order = np.lexsort((post, pre))
+    with tempfile.NamedTemporaryFile() as file:
+        head = [design.inputs, design.neurons, excitatory_count(design.neurons), len(pre)]
+        run = [len(p), protocol.steps, int(plastic), int(protocol.restore)]
+        for values, kind in (
+            (head, "i4"),
+            (pre[order], "i4"),
+            (post[order], "i4"),
+            (weight[order], "f4"),
+            (run, "i4"),
+            ([design.astrocyte_weight, protocol.fade], "f4"),
+            (p, "f4"),
+        ):
+            file.write(np.asarray(values, dtype=kind).tobytes())
+        file.flush()
+        with subprocess.Popen([program, file.name], stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            liquid = float(process.stdout.read().split()[0])
+            time.sleep(0.05)
+            seconds = processor_seconds(process.pid)  # a zombie still tells
+    return seconds, liquid
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--neurons", type=int, default=1000)
+    parser.add_argument("--trials", type=int, default=400)
+    parser.add_argument("--runs", type=int, default=3)
+    options = parser.parse_args()
+    from neurodeploy.lsm.data import encode, load
+
+    images = load(options.data).training.images
+    p = encode(images, images)[: max(options.trials * 12, WARM_UP)]
+    design = Design(options.neurons, p.shape[1], astrocyte_weight=0.015)
+    network = build(design)
+    _, _, weights = ours(network, True, p[:WARM_UP], Protocol(SNAPSHOT_MS, KICK_MV))
+    for projection, weight in zip(network.projections, weights, strict=True):
+        projection.weight = weight
+    with tempfile.TemporaryDirectory() as folder:
+        program = Path(folder) / "loop"
+        source = Path(__file__).parent / "lsm_loop.cpp"
+        subprocess.run([compiler.compiler(), *compiler.FLAGS, source, "-o", program], check=True)
+        cases = {
+            "forming, 20 ms": (True, options.trials * 12, Protocol(SNAPSHOT_MS, KICK_MV)),
+            "features, plastic, 250 ms": (
+                True,
+                options.trials,
+                Protocol(SAMPLE_MS, KICK_MV, 1, FADE, restore=True),
+            ),
+            "features, frozen, 250 ms": (False, options.trials, Protocol(SAMPLE_MS, KICK_MV, 1)),
+        }
+        print(f"N = {design.neurons}, {network.synapse_count:,} synapses, {compiler.compiler()}")
+        print(f"{'':28} {'loop ms':>8} {'ours ms':>8} {'ratio':>6}  liquid spikes a trial (loop, ours)")
+        for name, (plastic, count, protocol) in cases.items():
+            shown = p[:count]
+            theirs = [loop(program, design, network, plastic, shown, protocol) for _ in range(options.runs)]
+            mine = [ours(network, plastic, shown, protocol)[:2] for _ in range(options.runs)]
+            a, b = min(theirs)[0] / len(shown) * 1e3, min(mine)[0] / len(shown) * 1e3
+            spikes = f"{theirs[0][1] / len(shown):.0f}, {mine[0][1] / len(shown):.0f}"
+            print(f"{name:28} {a:8.3f} {b:8.3f} {b / a:6.2f}  {spikes}")
+
+
+if __name__ == "__main__":
+    main()
