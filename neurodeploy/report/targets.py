@@ -7,6 +7,7 @@ from typing import Any
 
 from neurodeploy import hardware
 from neurodeploy.backends import registry
+from neurodeploy.chips import loihi
 from neurodeploy.chips.rules import TickRules, rules_table
 from neurodeploy.errors import NeurodeployError
 
@@ -46,7 +47,10 @@ class Survey:
         machines = Table("hardware", "what it is", box=box.SIMPLE, pad_edge=False)
         for name, description in self.data["hardware"].items():
             machines.add_row(name, escape(description))
-        return [backends, machines, rules, cells]
+        chips = Table("Loihi", *self.data["loihi"]["titles"], box=box.SIMPLE, pad_edge=False)
+        for row in self.data["loihi"]["limits"]:
+            chips.add_row(row["meaning"], *(f"{row[name]:,}" for name in self.data["loihi"]["names"]))
+        return [backends, machines, rules, cells, chips]
 
 
 def survey() -> Survey:
@@ -63,6 +67,11 @@ def survey() -> Survey:
             "backends": backends,
             "hardware": machines,
             "rules": {name: _describe(r) for name, r in rules_table().items()},
+            "loihi": {
+                "names": list(loihi.CHIPS),
+                "titles": [chip.title for chip in loihi.CHIPS.values()],
+                "limits": loihi.table(),
+            },
         }
     )
 
