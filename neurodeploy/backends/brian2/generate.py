@@ -19,7 +19,7 @@ import jinja2
 import numpy as np
 
 from neurodeploy.backends.brian2.objects import Callbacks, Objects, build_objects
-from neurodeploy.backends.brian2.structure import SOURCES, Structure
+from neurodeploy.backends.brian2.structure import SOURCES, Structure, event_step, synapses_name
 from neurodeploy.chips.rules import rules_by_name
 
 ENGINE = Path(__file__).parent / "engine"
@@ -90,13 +90,19 @@ def each_neuron_for_itself(text: str, parallel: bool) -> str:
 def _schedule(structure: Structure, calls: list[str]) -> tuple[list[str], list[str]]:
     """The lines of one step in the order the rules demand, and the code objects they use.
 
-    A spike acts through ``emit`` and the queues.  Postsynaptic events are processed before presynaptic ones of
-    the same step, so that a tie never potentiates.
+    A spike acts through ``emit`` and the queues; over static synapses the engine delivers it, without a queue.
+    Postsynaptic events are processed before presynaptic ones of the same step, so that a tie never potentiates.
     """
     rules = rules_by_name(structure.rules)
+    delivered = {f"{name}_pre_codeobject": name for name in _static_names(structure)}
+    calls = [name for name in calls if name.removesuffix("push_spikes") + "codeobject" not in delivered]
 
     def chosen(condition) -> list[str]:
-        return [f"_run_{name}()" for name in calls if condition(name)]
+        return [
+            f"{delivered[name]}.deliver(k)" if name in delivered else f"_run_{name}()"
+            for name in calls
+            if condition(name)
+        ]
 
     def from_sources(name: str) -> bool:
         return re.match(rf"(static|plastic)_{SOURCES}_", name) is not None
@@ -118,10 +124,14 @@ def _schedule(structure: Structure, calls: list[str]) -> tuple[list[str], list[s
     else:
         lines = [*cells, *resets, *emission, "record_spikes(k)", *post, *pre_of_sources, *pre_of_cells]
     used = [line[len("_run_") : -2] for line in lines if line.startswith("_run_")]
-    left_out = set(calls) - set(used) - {f"{SOURCES}_codeobject"}
+    left_out = set(calls) - set(used) - set(delivered) - {f"{SOURCES}_codeobject"}
     if left_out or len(used) != len(set(used)):
         raise RuntimeError(f"Brian2 generated code that the schedule does not know: {sorted(left_out)}")
     return lines, used
+
+
+def _static_names(structure: Structure) -> list[str]:
+    return [synapses_name("static", *pair) for pair in structure.static]
 
 
 def _main(
@@ -154,6 +164,18 @@ def _main(
     if structure.sources:
         spikespace = objects.groups[SOURCES].variables["_spikespace"]
         sources = {"spikespace": brian2.device.get_array_name(spikespace), "size": index[SOURCES]}
+    static = []
+    for source, target in structure.static:
+        name = synapses_name("static", source, target)
+        variables = objects.synapses[name].variables
+        arrays = {
+            key: brian2.device.get_array_name(variables[variable], access_data=False)
+            for key, variable in (("pre", "_synaptic_pre"), ("row", "row"), ("steps", "send_steps"), ("weight", "w"))
+        }
+        spikes = brian2.device.get_array_name(objects.groups[source].variables["_spikespace"])
+        late = int(event_step(structure, source) != "t_in_timesteps")
+        ring = structure.cells.index(target)
+        static.append({"name": name, "source": index[source], "ring": ring, "spikes": spikes, "late": late, **arrays})
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(ENGINE), trim_blocks=True, undefined=jinja2.StrictUndefined
     )
@@ -166,6 +188,7 @@ def _main(
         growing=growing,
         rings=rings,
         sources=sources,
+        static=static,
         size_count=groups + len(rings),
     )
 

@@ -37,6 +37,40 @@ inline double send(int g, long row, long slot, double weight) {
     return 0.0;
 }
 
+// Static synapses of one group onto another, sorted by presynaptic neuron: a spike puts the weights of its neuron's
+// synapses into the slots in which they arrive.
+struct StaticSynapses {
+    const std::vector<int32_t>& pre;
+    const std::vector<int32_t>& row;
+    const std::vector<int32_t>& steps;
+    const std::vector<double>& weight;
+    int32_t* const& spikes;   // of this step; their number stands behind the last neuron's place
+    int source;               // whose spikes these are, as a number of size_of
+    int ring;
+    long late;                // steps from the one that is executed to the one in which a spike counts
+    std::vector<long> first;  // a neuron's first synapse
+
+    void prepare() {
+        const long size = size_of(source);
+        first.assign(size + 1, 0);
+        for (const int32_t neuron : pre) first[neuron + 1]++;
+        for (long i = 0; i < size; i++) first[i + 1] += first[i];
+    }
+    void deliver(long step) {
+        Ring& target = rings[ring];
+        double* const data = target.data.data();
+        const long rows = target.rows, mask = target.mask, event = step + late;
+        const int32_t* const to = row.data();
+        const int32_t* const after = steps.data();
+        const double* const w = weight.data();
+        const int32_t count = spikes[size_of(source)];
+        for (int32_t k = 0; k < count; k++) {
+            const long end = first[spikes[k] + 1];
+            for (long s = first[spikes[k]]; s < end; s++) data[((event + after[s]) & mask) * rows + to[s]] += w[s];
+        }
+    }
+};
+
 // Plasticity rules: a row of numbers for each projection that learns.
 const long RULE_WIDTH = 16;
 extern std::vector<double> rules;
