@@ -306,18 +306,40 @@ def _synapse_arrays(
         longest[post.group] = max(longest.get(post.group, 0), int(delay.max(initial=0)))
         parts.setdefault(owner, []).append(part)
     arrays["rules"] = np.concatenate(table) if table else np.zeros(0)
-    places = {owner: _join(owner, members, rules, arrays) for owner, members in parts.items()}
+    axonal = not rules.pair_rule.delay_is_dendritic
+    return join_all(parts, owners, arrays, axonal), pairs, longest
+
+
+def join_all(
+    parts: dict[str, list[dict[str, np.ndarray]]],
+    owners: list[str],
+    arrays: dict[str, np.ndarray],
+    axonal_delays: bool = False,
+) -> list[Block]:
+    """Join the parts of every object into `arrays`; say where each part went.
+
+    Parameters
+    ----------
+    parts : dict
+        By object, the arrays of its parts, in the order in which `owners` names the object.
+    owners : list of str
+        The object of each part.
+    axonal_delays : bool
+        Whether Brian2's queues delay presynaptic spikes.
+    """
+    places = {owner: _join(owner, members, arrays, axonal_delays) for owner, members in parts.items()}
     taken = dict.fromkeys(places, 0)
+    waiting = {owner: iter(members) for owner, members in parts.items()}
     blocks = []
-    for projection, owner in zip(network.projections, owners, strict=True):
+    for owner in owners:
         start = taken[owner]
-        taken[owner] += projection.size
+        taken[owner] += len(next(waiting[owner])["_synaptic_pre"])
         blocks.append(Block(owner, places[owner][start : taken[owner]]))
-    return blocks, pairs, longest
+    return blocks
 
 
 def _join(
-    owner: str, members: list[dict[str, np.ndarray]], rules: TickRules, arrays: dict[str, np.ndarray]
+    owner: str, members: list[dict[str, np.ndarray]], arrays: dict[str, np.ndarray], axonal_delays: bool
 ) -> np.ndarray:
     """Join the parts of one object into `arrays`, sorted; give the place of each synapse of the parts."""
     pre = np.concatenate([part["_synaptic_pre"] for part in members])
@@ -333,7 +355,7 @@ def _join(
         joined = np.concatenate([part[name] for part in members])
         arrays[f"{owner}.{name}"] = joined if sorted_already else joined[order]
     arrays[f"{owner}.N"] = np.array([len(pre)], dtype=np.int32)
-    if f"{owner}.pre.delay" not in arrays or rules.pair_rule.delay_is_dendritic:
+    if f"{owner}.pre.delay" not in arrays or not axonal_delays:
         arrays[f"{owner}.pre.delay"] = np.zeros(1)
     place = np.empty(len(pre), dtype=np.int64)
     place[order] = np.arange(len(pre))
