@@ -170,12 +170,19 @@ def _main(
         variables = objects.synapses[name].variables
         arrays = {
             key: brian2.device.get_array_name(variables[variable], access_data=False)
-            for key, variable in (("pre", "_synaptic_pre"), ("row", "row"), ("steps", "send_steps"), ("weight", "w"))
+            for key, variable in (
+                ("pre", "_synaptic_pre"),
+                ("row", "row"),
+                ("steps", "send_steps"),
+                ("weight", "w"),
+            )
         }
         spikes = brian2.device.get_array_name(objects.groups[source].variables["_spikespace"])
         late = int(event_step(structure, source) != "t_in_timesteps")
         ring = structure.cells.index(target)
-        static.append({"name": name, "source": index[source], "ring": ring, "spikes": spikes, "late": late, **arrays})
+        static.append(
+            {"name": name, "source": index[source], "ring": ring, "spikes": spikes, "late": late, **arrays}
+        )
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(ENGINE), trim_blocks=True, undefined=jinja2.StrictUndefined
     )
