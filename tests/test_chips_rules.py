@@ -34,13 +34,15 @@ def test_the_table_holds_both_rules_under_their_own_names() -> None:
 def test_an_unknown_name_is_refused_with_what_was_meant(wrong: str, meant: str) -> None:
     with pytest.raises(RequestError, match=f"Did you mean '{meant}'") as refused:
         rules_by_name(wrong)
-    assert wrong in str(refused.value) and "ideal, spinnaker" in refused.value.fix
+    assert wrong in str(refused.value) and "ideal, loihi1, loihi2, spinnaker" in refused.value.fix
 
 
 def test_a_name_far_from_all_is_refused_without_a_guess() -> None:
     with pytest.raises(RequestError) as refused:
         rules_by_name("zzz")
-    assert "Did you mean" not in str(refused.value) and "ideal, spinnaker" in refused.value.fix
+    assert (
+        "Did you mean" not in str(refused.value) and "ideal, loihi1, loihi2, spinnaker" in refused.value.fix
+    )
 
 
 @pytest.mark.parametrize("name", RULES)

@@ -17,7 +17,7 @@ state and coefficients they may read
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -127,7 +127,13 @@ class TickRules:
     refractory_count : function of (tau_refrac, time step), both in ms, to whole steps
         How many updates are skipped after a spike.
     cells : dict of str to Cell
+        By PyNN's name; by the chip's own where a model is lowered to a chip first.
     pair_rule : PairRule
+    chip : str
+        The chip to whose whole numbers a Network is lowered as a whole before these rules apply; empty where
+        parameters become coefficients cell by cell.
+    becomes : dict of str to str
+        PyNN's cells that such a lowering takes, and what each means then.
     """
 
     name: str
@@ -139,6 +145,13 @@ class TickRules:
     refractory_count: Callable[[np.ndarray, float], np.ndarray]
     cells: dict[str, Cell]
     pair_rule: PairRule
+    chip: str = ""
+    becomes: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def models(self) -> dict[str, str]:
+        """PyNN's cells under these rules, and what a user should know of each."""
+        return self.becomes or {name: cell.deviation or "as in PyNN" for name, cell in self.cells.items()}
 
     def cell(self, name: str, label: str) -> Cell:
         """The rules for PyNN cell `name`; `label` is the user's name for the population."""
@@ -168,9 +181,10 @@ decimal fractions in binary, far below any delay a user could mean."""
 def rules_table() -> dict[str, TickRules]:
     """All tick rules this installation knows, by name."""
     from neurodeploy.chips.ideal import IDEAL
+    from neurodeploy.chips.loihi_compartment import LOIHI1_RULES, LOIHI2_RULES
     from neurodeploy.chips.spinnaker import SPINNAKER
 
-    return {rules.name: rules for rules in (IDEAL, SPINNAKER)}
+    return {rules.name: rules for rules in (IDEAL, SPINNAKER, LOIHI1_RULES, LOIHI2_RULES)}
 
 
 def rules_by_name(name: str) -> TickRules:

@@ -84,5 +84,5 @@ def _describe(rules: TickRules) -> dict[str, Any]:
         "ties": "depress" if rules.pair_rule.ties_depress else "no change",
         "delay": "all dendritic" if rules.pair_rule.delay_is_dendritic else "any dendritic fraction",
         "additive_amplitude": "A × w_max" if rules.pair_rule.amplitude_times_w_max else "A",
-        "cells": {name: cell.deviation or "as in PyNN" for name, cell in rules.cells.items()},
+        "cells": rules.models,
     }

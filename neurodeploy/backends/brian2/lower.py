@@ -306,8 +306,8 @@ def _synapse_arrays(
         longest[post.group] = max(longest.get(post.group, 0), int(delay.max(initial=0)))
         parts.setdefault(owner, []).append(part)
     arrays["rules"] = np.concatenate(table) if table else np.zeros(0)
-    axonal = not rules.pair_rule.delay_is_dendritic
-    return join_all(parts, owners, arrays, axonal), pairs, longest
+    blocks = join_all(parts, owners, arrays, axonal_delays=not rules.pair_rule.delay_is_dendritic)
+    return blocks, pairs, longest
 
 
 def join_all(

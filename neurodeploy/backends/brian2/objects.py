@@ -86,7 +86,8 @@ def build_objects(structure: Structure, sizes: dict[str, int], callbacks: dict[s
             ["integer", "integer"],
             callbacks[""].rule,
             "inline double rule(long row, long column) { return neurodeploy::rule(row, column); }",
-        )
+        ),
+        "trunc": _function("trunc", ["float"], np.trunc, "using std::trunc;"),
     }
     for g, cell in enumerate(structure.cells):
         functions[f"send_{cell}"] = _function(

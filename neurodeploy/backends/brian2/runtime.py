@@ -115,6 +115,11 @@ class Runtime:
         """Connect the synapses as loaded and put the objects into the order the rules demand."""
         if self.network is not None:
             return  # delays are read again at the next run
+        for name in [name for name in self.objects.synapses if not len(self.loaded[f"{name}._synaptic_pre"])]:
+            del self.objects.synapses[name]  # Brian2 can't connect nothing
+            self.loaded = {
+                key: values for key, values in self.loaded.items() if not key.startswith(f"{name}.")
+            }
         for name, synapses in self.objects.synapses.items():
             pre, post = self.loaded.pop(f"{name}._synaptic_pre"), self.loaded.pop(f"{name}._synaptic_post")
             synapses.connect(i=pre, j=post)
