@@ -18,7 +18,7 @@ from neurodeploy.backends.instructed import InstructedProcess
 from neurodeploy.backends.loihi import runner
 from neurodeploy.backends.loihi.changing import membranes
 from neurodeploy.backends.loihi.lower import lower
-from neurodeploy.backends.loihi.program import ARRAYS, PLAN, LoihiProgram
+from neurodeploy.backends.loihi.program import ARRAYS, PLAN
 from neurodeploy.backends.loihi.program_session import ProgramSession
 from neurodeploy.backends.loihi.stock import beyond_stock
 from neurodeploy.chips.loihi import chip_by_name
@@ -71,15 +71,6 @@ def say(line: str) -> None:
     print(f"neurodeploy: {line}", file=sys.stderr, flush=True)
 
 
-def _refuse_learning(program: LoihiProgram) -> None:
-    for part in program.synapses:
-        if part.learning is not None:
-            raise UnsupportedError(
-                f"Projection '{part.label}' learns, and Lava is given no process that does",
-                fix="make its synapses static, or run it with the brian2 backend",
-            )
-
-
 class LoihiSession(ProgramSession):
     """A Network loaded into Lava.  See :class:`neurodeploy.backends.base.Session`."""
 
@@ -103,7 +94,6 @@ class LoihiSession(ProgramSession):
                 why="a chip has programs for the stock processes alone",
                 fix="simplify these, or use --hardware loihi2-sim or loihi1-sim, which run our own processes on this machine",
             )
-        _refuse_learning(self.program)
         self.report.wall["build"] = time.perf_counter() - started
         interpreter = Path(self.hardware.python) if self.hardware.python else toolchains.ensure("loihi", say)
         self.folder = cache.session_folder()

@@ -34,8 +34,11 @@ def beyond_stock(program: Any) -> list[str]:
         if len(np.unique(group.du[0])) > 1:
             found.append(f"'{group.label}' has several values of du; a stock LIF has one")
     for synapses in program.synapses:
-        if synapses.learning is not None:
-            found.append(f"'{synapses.label}' learns by a rule that is executed here alone")
+        pairs_of_all = program.groups[synapses.pre].size * program.groups[synapses.post].size
+        if synapses.learning is not None and len(synapses.mantissa) < pairs_of_all:
+            found.append(
+                f"'{synapses.label}' learns, and not between all pairs; a stock connection learns between all"
+            )
         pairs = np.stack([synapses.pre_index, synapses.post_index])
         if pairs.shape[1] and np.unique(pairs, axis=1).shape[1] != pairs.shape[1]:
             found.append(

@@ -1,4 +1,4 @@
-"""A Program as four Lava processes at most: all compartments, all sources, and the synapses from each of the two.
+"""A Program as few Lava processes: all compartments, all sources, the synapses from each of the two, and each group that learns.
 
 Lava's cost of a step goes with the number of processes more than with the number of neurons.  So all groups of a kind share one
 process, and every group is a stretch of it.
@@ -14,6 +14,7 @@ import numpy as np
 from lava.magma.core.run_conditions import RunSteps
 from lava.magma.core.run_configs import Loihi2SimCfg
 from lava.utils.weightutils import SignMode
+from lava_processes.learning import LearningSynapses
 from lava_processes.lif import RefractoryLIF
 from lava_processes.source import SpikePlayer
 from lava_processes.synapses import DelayedSynapses
@@ -38,12 +39,9 @@ class FusedNetwork:
         Where processes exchange arrays and write their records.
     """
 
-    description = "own processes: RefractoryLIF, DelayedSynapses, SpikePlayer"
+    description = "own processes: RefractoryLIF, DelayedSynapses, SpikePlayer, LearningSynapses (around Lava's learning engine)"
 
     def __init__(self, program: ty.Any, folder: Path) -> None:
-        learning = [synapses.label for synapses in program.synapses if synapses.learning is not None]
-        if learning:
-            raise ValueError(f"there is no process for learning synapses: {', '.join(learning)}")
         exchange = folder / "exchange"
         shutil.rmtree(exchange, ignore_errors=True)  # of an earlier run
         exchange.mkdir()
@@ -83,6 +81,11 @@ class FusedNetwork:
         self.connections: dict[str, DelayedSynapses] = {}
         for home in self.spiking:
             self._connect(home)
+        self.learning = {
+            number: self._connect_learning(number)
+            for number, synapses in enumerate(program.synapses)
+            if synapses.learning is not None
+        }
         self.lif.create_runtime(run_cfg=Loihi2SimCfg(select_tag="fixed_pt"))
         self.run(0)
 
@@ -137,7 +140,9 @@ class FusedNetwork:
 
     def _connect(self, home: str) -> None:
         """All synapses that the neurons of one process send."""
-        self.members[home] = [k for k, s in enumerate(self.program.synapses) if self.home[s.pre] == home]
+        self.members[home] = [
+            k for k, s in enumerate(self.program.synapses) if self.home[s.pre] == home and s.learning is None
+        ]
         if home == NEURONS and not self.members[home]:
             return  # sources are connected in any case: what is not would not run
         parts: dict[str, list[np.ndarray]] = {
@@ -163,6 +168,34 @@ class FusedNetwork:
         self.spiking[home].s_out.connect(connection.s_in)
         connection.a_out.connect(self.lif.a_in)
         self.connections[home] = connection
+
+    def _connect_learning(self, number: int) -> LearningSynapses:
+        """One group of synapses that learn."""
+        synapses = self.program.synapses[number]
+        groups, size = self.program.groups, self.size[NEURONS]
+        shape = (groups[synapses.post].size, groups[synapses.pre].size)
+        weights, connected = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=bool)
+        weights[synapses.post_index, synapses.pre_index] = synapses.mantissa
+        connected[synapses.post_index, synapses.pre_index] = True
+        home = self.home[synapses.pre]
+        connection = LearningSynapses(
+            size_in=self.size[home],
+            size_post=size,
+            shape_out=(size,) if self.currents == 1 else (2, size),
+            first_pre=self.start[synapses.pre],
+            first_post=self.start[synapses.post],
+            first_out=synapses.current * size + self.start[synapses.post],
+            weights=weights,
+            connected=connected,
+            weight_exp=synapses.exponent,
+            rule=synapses.learning,
+            folder=self.folder,
+            name=f"learning{number}",
+        )
+        self.spiking[home].s_out.connect(connection.s_in)
+        self.lif.s_out.connect(connection.s_in_bap)
+        connection.a_out.connect(self.lif.a_in)
+        return connection
 
     # -------------------------------------------------------------------------------- running
 
@@ -202,6 +235,9 @@ class FusedNetwork:
 
     def mantissa(self, synapses: int) -> np.ndarray:
         """Present mantissas of one entry of ``program.synapses``."""
+        if synapses in self.learning:
+            mine = self.program.synapses[synapses]
+            return self.learning[synapses].saved()["weights"][mine.post_index, mine.pre_index]
         home = self.home[self.program.synapses[synapses].pre]
         return self.connections[home].saved()["mantissa"][self._stretch(home, synapses)]
 
@@ -237,6 +273,12 @@ class FusedNetwork:
 
     def set_mantissa(self, synapses: int, mantissa: np.ndarray) -> None:
         """Replace the mantissas of one entry of ``program.synapses``; spikes under way keep the old ones."""
+        if synapses in self.learning:
+            mine = self.program.synapses[synapses]
+            weights = self.learning[synapses].saved()["weights"]
+            weights[mine.post_index, mine.pre_index] = mantissa
+            self.learning[synapses].replace(weights=weights)
+            return
         home = self.home[self.program.synapses[synapses].pre]
         present = self.connections[home].saved()["mantissa"]
         present[self._stretch(home, synapses)] = mantissa

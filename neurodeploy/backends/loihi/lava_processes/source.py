@@ -48,7 +48,7 @@ class SpikePlayer(Exchange, AbstractProcess):
 
 @implements(proc=SpikePlayer, protocol=LoihiProtocol)
 @requires(CPU)
-@tag("fixed_pt", "bit_accurate_loihi")
+@tag("fixed_pt", "bit_accurate_loihi", "floating_pt")
 class PySpikePlayerModel(ExchangeModel, PyLoihiProcessModel):  # type: ignore[misc]
     """:class:`SpikePlayer` on the CPU."""
 

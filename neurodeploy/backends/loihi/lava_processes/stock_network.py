@@ -1,7 +1,7 @@
 """A Program as stock Lava processes, one for each population and each group of synapses: what runs on a chip as it stands.
 
-``LIF``, ``Dense`` (all delays one step) or ``DelayDense``, and ring buffers for what comes in and goes out.  It plays one run, of
-a length known when it is built, and can't be changed.  What it can't say is refused; see ``stock.py``.
+``LIF``, ``Dense`` (all delays one step), ``DelayDense``, ``LearningDense``, and ring buffers for what comes in and goes out.  It
+plays one run, of a length known when it is built, and can't be changed.  What it can't say is refused; see ``stock.py``.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ import typing as ty
 import numpy as np
 from lava.magma.core.run_conditions import RunSteps
 from lava.magma.core.run_configs import Loihi1HwCfg, Loihi2HwCfg, Loihi2SimCfg
-from lava.proc.dense.process import DelayDense, Dense
+from lava.proc.dense.process import DelayDense, Dense, LearningDense
 from lava.proc.io.sink import RingBuffer as Sink
 from lava.proc.io.source import RingBuffer as Player
 from lava.proc.lif.process import LIF
 from lava.proc.monitor.process import Monitor
 from lava.utils.weightutils import SignMode
+from lava_processes.learning import stock_rule
 
-DESCRIPTION = "stock processes: LIF, Dense, DelayDense"
+DESCRIPTION = "stock processes: LIF, Dense, DelayDense, LearningDense"
 
 STEPPINGS = {"loihi1": "N2A2", "loihi2": "N3B3"}
 """Stepping that Lava compiles for where the hardware names none (``lava/utils/loihi.py``)."""
@@ -60,8 +61,7 @@ class StockNetwork:
             self._source(group) if hasattr(group, "steps") else self._neurons(group)
             for group in program.groups
         ]
-        for synapses in program.synapses:
-            self._connect(synapses)
+        self.connections = [self._connect(synapses) for synapses in program.synapses]
         self.sinks: dict[int, ty.Any] = {}
         self.monitors: dict[tuple[int, str], ty.Any] = {}
         self.initial: dict[tuple[int, str], np.ndarray] = {}
@@ -88,7 +88,7 @@ class StockNetwork:
             bias_exp=group.bias_exp,
         )
 
-    def _connect(self, synapses: ty.Any) -> None:
+    def _connect(self, synapses: ty.Any) -> ty.Any:
         groups = self.program.groups
         shape = (groups[synapses.post].size, groups[synapses.pre].size)
         weights, delays = np.zeros(shape, dtype=int), np.zeros(shape, dtype=int)
@@ -100,7 +100,11 @@ class StockNetwork:
             "num_weight_bits": synapses.weight_bits,
             "sign_mode": SignMode[synapses.sign_mode.upper()],
         }
-        connection = DelayDense(delays=delays, **more) if delays.any() else Dense(**more)
+        if synapses.learning is not None:
+            connection = LearningDense(learning_rule=stock_rule(synapses.learning), **more)
+            self._spikes_of(synapses.post).connect(connection.s_in_bap)
+        else:
+            connection = DelayDense(delays=delays, **more) if delays.any() else Dense(**more)
         out = self._spikes_of(synapses.pre)
         if self.on_chip and hasattr(groups[synapses.pre], "steps"):
             from lava.proc.embedded_io.spike import PyToNxAdapter
@@ -110,6 +114,7 @@ class StockNetwork:
             out = adapter.out
         out.connect(connection.s_in)
         connection.a_out.connect(self.spiking[synapses.post].a_in)
+        return connection
 
     def _spikes_of(self, group: int) -> ty.Any:
         return self.spiking[group].s_out
@@ -160,7 +165,11 @@ class StockNetwork:
         return np.vstack([self.initial[group, name], data])[:, np.asarray(neurons)].astype(np.int64)
 
     def mantissa(self, synapses: int) -> np.ndarray:
-        return np.asarray(self.program.synapses[synapses].mantissa)
+        mine = self.program.synapses[synapses]
+        if mine.learning is None:
+            return np.asarray(mine.mantissa)
+        weights = self.connections[synapses].weights.get()
+        return np.asarray(weights)[mine.post_index, mine.pre_index].astype(np.int64)
 
     def stop(self) -> None:
         for process in self.spiking:
