@@ -1,9 +1,15 @@
-"""The compiled engine in Loihi's whole numbers: every u, v and spike equals the dense reference's."""
+"""The compiled engine in Loihi's whole numbers: every u, v and spike equals the dense reference's, and Lava's.
+
+Costs about 15 s and once a compilation; most of it is the slower engine.
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from lava_programs import differences, execute, needs_lava
 from random_programs import random_program
 
 from neurodeploy.backends.base import Options
@@ -94,6 +100,12 @@ def test_random_networks_equal_the_reference_in_every_bit(opened) -> None:
     )  # limits reached
     wrapped = np.abs(np.diff(engine.samples(3), axis=0)) > 1 << 23
     assert np.count_nonzero(wrapped) > 500
+
+
+@needs_lava
+def test_the_same_networks_equal_the_reference_in_lava(tmp_path: Path) -> None:
+    model = random_program(seed=1, count=NETWORKS, steps=STEPS)
+    assert differences(model, execute(model, STEPS, tmp_path), simulate(model, STEPS), STEPS) == []
 
 
 def test_a_spike_acts_after_its_delay(opened) -> None:

@@ -1,7 +1,8 @@
 """Plain C++ where there is no chip: a Network becomes a program that Brian2 generates and this machine compiles.
 
 The program is compiled once for each structure and kept; without a C++ compiler the same model runs, slower, in
-Brian2's Python runtime (``engine="runtime"``).
+Brian2's Python runtime (``engine="runtime"``).  Under the rules of a Loihi the Network is lowered for that chip, and its
+Program is executed in the chip's whole numbers.
 """
 
 from __future__ import annotations
@@ -23,19 +24,39 @@ class Brian2Backend(Backend):
         from neurodeploy.backends.brian2.lower import lower
         from neurodeploy.chips.rules import rules_by_name
 
-        if options.engine not in ENGINES:
-            raise RequestError(
-                f"The brian2 backend has no engine '{options.engine}'.{did_you_mean(options.engine, ENGINES)}",
-                fix=f"choose one of: {', '.join(ENGINES)}",
-            )
-        lower(network, rules_by_name(options.rules))
+        refuse_engine(options)
+        rules = rules_by_name(options.rules)
+        if not rules.chip:
+            lower(network, rules)
+            return
+        from neurodeploy.backends.brian2.loihi import lower_program
+        from neurodeploy.backends.loihi.lower import lower as lower_for_chip
+
+        lower_program(lower_for_chip(network, rules.chip, options.allow_losses), options)
 
     def open(self, network: Network, options: Options) -> Session:
+        from neurodeploy.chips.rules import rules_by_name
+
+        refuse_engine(options)
+        if rules_by_name(options.rules).chip:
+            from neurodeploy.backends.brian2.loihi_session import LoihiEngineSession
+
+            return LoihiEngineSession(network, options)
         from neurodeploy.backends.brian2.session import Brian2Session
 
-        if options.engine not in ENGINES:
-            raise RequestError(
-                f"The brian2 backend has no engine '{options.engine}'.{did_you_mean(options.engine, ENGINES)}",
-                fix=f"choose one of: {', '.join(ENGINES)}",
-            )
         return Brian2Session(network, options)
+
+
+def refuse_engine(options: Options) -> None:
+    """Raise for an engine that is not there.
+
+    Raises
+    ------
+    RequestError
+        With the engines that are.
+    """
+    if options.engine not in ENGINES:
+        raise RequestError(
+            f"The brian2 backend has no engine '{options.engine}'.{did_you_mean(options.engine, ENGINES)}",
+            fix=f"choose one of: {', '.join(ENGINES)}",
+        )
