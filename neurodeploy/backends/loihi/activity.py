@@ -43,18 +43,21 @@ class Firing:
         Spikes a step of a Poisson source.
     trains : list of ndarray
         Steps of the spikes of an array source, sorted.
+    usual : int
+        An array source is taken to spike every so many steps at least: its trains may be replaced while a model runs.
     """
 
     size: int
     interval: np.ndarray | None = None
     rate: np.ndarray | None = None
     trains: list[np.ndarray] = field(default_factory=list)
+    usual: int = 1
 
     def pile_up(self, remains: float) -> np.ndarray:
         r"""What a neuron's spikes add up to, at most, in something that keeps the share `remains` (a) of itself in a step.
 
         A cell that fires every n steps: :math:`1/(1-a^n)`.  An array that has m spikes at most in w steps:
-        :math:`m/(1-a^w)`, with the best of several w.  A Poisson source of rate r:
+        :math:`m/(1-a^w)`, with the best of several w, or what a spike every 10 ms adds up to.  A Poisson source of rate r:
         :math:`r/(1-a) + 6\sqrt{r/(1-a^2)} + 1`, and no more than in every step.
         """
         every_step = 1.0 / (1.0 - remains)
@@ -66,7 +69,7 @@ class Firing:
         result = np.full(self.size, every_step)
         for window in {int(np.ceil(times * every_step)) for times in WINDOWS}:
             result = np.minimum(result, most_in_window(self.trains, window) / (1.0 - remains**window))
-        return result
+        return np.maximum(result, 1.0 / (1.0 - remains**self.usual))
 
     def densest(self, window: int) -> np.ndarray:
         """Spikes a step, on average over `window` steps, at most."""
@@ -74,7 +77,7 @@ class Firing:
             return 1.0 / self.interval
         if self.rate is not None:
             return np.minimum((self.rate * window + SIGMAS * np.sqrt(self.rate * window)) / window, 1.0)
-        return most_in_window(self.trains, window) / window
+        return np.maximum(most_in_window(self.trains, window) / window, 1.0 / self.usual)
 
 
 def firing(network: Network, refractory: list[np.ndarray | None]) -> list[Firing]:
@@ -87,7 +90,9 @@ def firing(network: Network, refractory: list[np.ndarray | None]) -> list[Firing
             rate = np.asarray(population.parameters["rate"], dtype=float) * network.time_step / 1000.0
             result.append(Firing(population.size, rate=rate))
         else:
-            result.append(Firing(population.size, trains=_steps(population, network.time_step)))
+            usual = max(round(WINDOW / network.time_step), 1)
+            trains = _steps(population, network.time_step)
+            result.append(Firing(population.size, trains=trains, usual=usual))
     return result
 
 

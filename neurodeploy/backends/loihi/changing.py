@@ -50,6 +50,19 @@ def membranes(network: Network, chip: LoihiChip) -> list[Membrane | None]:
     ).membranes
 
 
+def _membranes_or_loss(
+    network: Network, chip: LoihiChip, label: str, allowed: list[str]
+) -> list[Membrane | None]:
+    """The same; raises where a parameter of population `label` is lost on the chip, unless that was `allowed` before."""
+    found = discretise(
+        network, chip, lambda position: constant_currents(network, position, network.injections)
+    )
+    for loss in found.losses:
+        if loss.what.startswith(f"Population '{label}'") and f"lost: {loss.what}" not in allowed:
+            raise loss
+    return found.membranes
+
+
 def registers(network: Network, position: int, program: LoihiProgram) -> Registers:
     """What a population is on the chip with its present parameters, at the scale of `program`.
 
@@ -61,7 +74,8 @@ def registers(network: Network, position: int, program: LoihiProgram) -> Registe
         The parameters need another number of synaptic currents.
     """
     chip = chip_by_name(program.chip)
-    discrete, label = membranes(network, chip), network.populations[position].label
+    label = network.populations[position].label
+    discrete = _membranes_or_loss(network, chip, label, program.changes)
     membrane, present, units = discrete[position], program.groups[position], program.units[position]
     assert membrane is not None and units is not None and isinstance(present, Compartments)
     incoming = [bundle for bundle in bundles(network, discrete, []) if bundle.post == position]

@@ -11,6 +11,7 @@ from neurodeploy.backends.base import Options, Session
 from neurodeploy.backends.loihi.changing import mantissas, membranes, registers, units_per_mantissa
 from neurodeploy.backends.loihi.discretise import Membrane
 from neurodeploy.backends.loihi.inputs import array_source, poisson_source
+from neurodeploy.backends.loihi.overflow import changed_program, refuse_overflow
 from neurodeploy.backends.loihi.program import Compartments, LoihiProgram
 from neurodeploy.chips.loihi import LoihiChip
 from neurodeploy.errors import RequestError, UnsupportedError
@@ -136,13 +137,13 @@ class ProgramSession(Session):
 
     def set_parameters(self, population: int, parameters: dict[str, np.ndarray]) -> None:
         changed = self.network.populations[population]
-        if changed.is_source:
-            changed.parameters = parameters
-            return
         before = changed.parameters
         changed.parameters = parameters
         try:
-            self._load_registers(population)
+            if changed.is_source:
+                refuse_overflow(self.network, self.program)
+            else:
+                self._load_registers(population)
         except RequestError:
             changed.parameters = before
             raise
@@ -150,6 +151,9 @@ class ProgramSession(Session):
     def _load_registers(self, population: int) -> None:
         """Bring a population's registers in line with its parameters; v and the currents keep their values in PyNN's units."""
         fresh = registers(self.network, population, self.program)
+        refuse_overflow(
+            self.network, changed_program(self.program, fresh.mantissas, {population: fresh.values})
+        )
         present, units = self.program.groups[population], self.program.units[population]
         assert isinstance(present, Compartments) and units is not None
         if not np.array_equal(units.v_scale, fresh.units.v_scale) or not np.array_equal(
@@ -194,7 +198,13 @@ class ProgramSession(Session):
         return values.astype(np.int64)
 
     def set_spike_times(self, population: int, spike_times: list[np.ndarray]) -> None:
-        self.network.populations[population].spike_times = spike_times
+        changed = self.network.populations[population]
+        before, changed.spike_times = changed.spike_times, spike_times
+        try:
+            refuse_overflow(self.network, self.program)
+        except RequestError:
+            changed.spike_times = before
+            raise
         source = array_source(self.network, population, self.report.changes)
         ahead = source.steps >= self.step
         self._change("spikes", population, "", (source.steps[ahead], source.neurons[ahead]))
@@ -204,6 +214,7 @@ class ProgramSession(Session):
         before, changed.weight = changed.weight, weight
         try:
             found = mantissas(self.network, projection, self.program)
+            refuse_overflow(self.network, changed_program(self.program, found))
         except RequestError:
             changed.weight = before
             raise
