@@ -41,6 +41,12 @@ FLAGS = (
 
 PARALLEL_FLAG = "-fopenmp"
 
+FLAGS_OF = {"objects.cpp": ("-O1",)}
+"""Flags of single files: what is done once, at the start, needs no optimising."""
+
+COMMON_HEADER = "common.h"
+"""Of ``engine/``, in every project."""
+
 CANDIDATES = ("g++", "clang++", "c++")
 
 INSTALL_COMPILER = (
@@ -129,10 +135,18 @@ def _compile(structure: Structure, folder: Path, key: str, progress: Progress | 
     )
     sources = (folder / "sources.txt").read_text().split()
     path = compiler()
+    _call(
+        [path, *flags(structure), "-I.", "-x", "c++-header", COMMON_HEADER, "-o", f"{COMMON_HEADER}.gch"],
+        folder,
+        f"The compiler failed on {COMMON_HEADER}",
+    )
 
     def compile_one(source: str) -> None:
         _call(
-            [path, *flags(structure), "-I.", "-c", source, "-o", f"{source}.o"],
+            [
+                *(path, *flags(structure), *FLAGS_OF.get(source, ()), "-I."),
+                *("-include", COMMON_HEADER, "-c", source, "-o", f"{source}.o"),
+            ],
             folder,
             f"The compiler failed on {source}",
         )
@@ -149,7 +163,12 @@ def _compile(structure: Structure, folder: Path, key: str, progress: Progress | 
             raise
     objects = [f"{source}.o" for source in sources]
     _call([path, *flags(structure), *objects, "-o", "main"], folder, "The linker failed")
-    for leftover in [*folder.rglob("*.o"), *folder.glob("results"), *folder.glob("static_arrays")]:
+    for leftover in [
+        *folder.rglob("*.o"),
+        *folder.glob("*.gch"),
+        *folder.glob("results"),
+        *folder.glob("static_arrays"),
+    ]:
         if leftover.is_dir():
             shutil.rmtree(leftover)
         else:

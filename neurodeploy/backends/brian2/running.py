@@ -236,10 +236,16 @@ class RunningProgram:
         self._guarded(lambda: (self.folder / name).write_text(text))
 
     def _write(self, array: np.ndarray) -> str:
-        name = f"input_{self._files % 4}.bin"
+        path = self._fresh(f"input_{self._files % 4}.bin")
         self._files += 1
-        self._guarded(lambda: np.ascontiguousarray(array).tofile(self.folder / name))
-        return name
+        self._guarded(lambda: np.ascontiguousarray(array).tofile(path))
+        return path.name
+
+    def _fresh(self, name: str) -> Path:
+        """A file that is not there: one that is emptied and written again may have to wait for the disk."""
+        path = self.folder / name
+        path.unlink(missing_ok=True)
+        return path
 
     def _guarded(self, write) -> None:
         try:
@@ -256,8 +262,9 @@ class RunningProgram:
 
     def save(self, name: str, dtype: np.dtype | type = np.float64) -> np.ndarray:
         """The present values of an array of the engine."""
-        self.ask(f"save {name} output.bin")
-        return np.fromfile(self.folder / "output.bin", dtype=dtype)
+        path = self._fresh("output.bin")
+        self.ask(f"save {name} {path.name}")
+        return np.fromfile(path, dtype=dtype)
 
     def replace(self, name: str, where: slice | np.ndarray, values: np.ndarray) -> None:
         """Replace some values of an array of reals or, where the values are int32, of an array of those."""

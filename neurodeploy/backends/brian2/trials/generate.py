@@ -71,7 +71,7 @@ def generate(structure: TrialStructure, directory: Path, key: str, stand_in: int
     for name, text in texts.items():
         reader = "read_size_of" if name == "objects.cpp" else "size_of"
         (directory / name).write_text(sizes_as_data(text, (CELLS,), {CELLS: stand_in}, reader))
-    for header in ("engine.h", "arrays.h", "trials.h", "philox.h"):
+    for header in ("engine.h", "arrays.h", "common.h", "trials.h", "philox.h"):
         shutil.copy(ENGINE / header, directory / header)
     sources = [name for name in texts if name.endswith(".cpp")]
     (directory / "sources.txt").write_text("\n".join(sources))
