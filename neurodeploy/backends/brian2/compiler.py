@@ -178,7 +178,8 @@ def _compile(structure: Structure, folder: Path, key: str, progress: Progress | 
 
 def _call(command: list[str], folder: Path, failure: str) -> None:
     """Run `command` in `folder`; it dies with this call, however the call ends."""
-    environment = os.environ | {"TMPDIR": str(folder), "MPLCONFIGDIR": str(folder)}  # keeps out of the home
+    fonts = str(cache.cache_folder() / "matplotlib")  # keeps them out of the home
+    environment = os.environ | {"TMPDIR": str(folder), "MPLCONFIGDIR": fonts}
     with subprocess.Popen(
         command,
         cwd=folder,

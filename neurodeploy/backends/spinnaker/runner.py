@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import sys
 import threading
 import time
@@ -44,6 +45,22 @@ def lengthen_rings(targets: list[Any]) -> None:
         return min(2 * count, vertex.max_delay_steps) if id(vertex) in chosen else count
 
     kind.max_delay_steps_incoming = property(slots)
+
+
+def never_wait_for_the_disk() -> None:
+    """Let no database of the tools wait for the disk when something is stored.
+
+    sPyNNaker 7.4.1 asks for that in the connection that makes a database; it opens another one, some 300 a run, for
+    whatever it stores later.
+    """
+    own = sqlite3.connect
+
+    def connect(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        database = own(*arguments, **options)
+        database.execute("PRAGMA synchronous = OFF")
+        return database
+
+    sqlite3.connect = connect  # type: ignore[assignment]
 
 
 class Runner:
@@ -298,6 +315,7 @@ def main() -> None:
         channel.write(json.dumps(message) + "\n")
         channel.flush()
 
+    never_wait_for_the_disk()
     threading.Thread(target=leave_with, args=(os.getppid(),), daemon=True).start()
     try:
         runner = Runner(Path(sys.argv[1]), say)

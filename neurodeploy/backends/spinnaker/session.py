@@ -59,7 +59,7 @@ class Runner(InstructedProcess):
             folder / TOOLS_LOG,
             "sPyNNaker",
             limit,
-            {"HOME": str(folder / "home"), "MPLCONFIGDIR": str(folder / "home")},
+            {"HOME": str(folder / "home"), "MPLCONFIGDIR": str(cache.cache_folder() / "matplotlib")},
         )
 
     def failed(self, do: str, message: dict[str, Any]) -> RunError:
