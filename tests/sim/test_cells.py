@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
-from drive import PARAMETERS, WEIGHTS, driven, opened
+from drive import PARAMETERS, WEIGHTS, driven, opened, record
 from scipy.integrate import solve_ivp
+
+from neurodeploy.models.network import Network
 
 EXCITATORY = [1.0, 2.0, 2.5, 3.0, 3.5, 7.0, 7.5, 8.0, 8.5, 9.0]
 INHIBITORY = [5.0, 8.0, 12.0]
@@ -213,20 +217,35 @@ def test_spinnaker_rules_follow_the_tick(target, cell: str, dt: float, delay: fl
 # ---------------------------------------------------------------------------------------------- arrival
 
 
+STEPS_UNDER_WAY = (1, 2, 7)
+
+
+@cache
+def arrivals(target, cell: str, rules: str) -> np.ndarray:
+    """The v of like cells, one column each: a spike at 3 ms takes so many steps to each, and never comes to the last."""
+    network = Network(1.0)
+    for spikes, steps in (*(([3.0], steps) for steps in STEPS_UNDER_WAY), ([], 1)):
+        one, at = driven(cell, 1.0, spikes, [], float(steps)), len(network.populations)
+        network.populations += one.populations
+        for projection in one.projections:
+            projection.pre, projection.post = projection.pre + at, projection.post + at
+        network.projections += one.projections
+        record(network, at + 1, "v")
+    session = opened(network, target, rules)
+    session.run(20)
+    traces = [session.samples(position, "v")[:20, 0] for position in range(1, len(network.populations), 2)]
+    session.end()
+    return np.column_stack(traces)
+
+
 @pytest.mark.parametrize("cell", sorted(PARAMETERS))
 @pytest.mark.parametrize("rules", ["ideal", "spinnaker"])
-@pytest.mark.parametrize("steps", [1, 2, 7])
+@pytest.mark.parametrize("steps", STEPS_UNDER_WAY)
 def test_when_a_spike_lands(target, cell: str, rules: str, steps: int) -> None:
-    """One spike at 3 ms, so many steps under way: the first sample of v that differs from a silent run."""
-    if target.name == "runtime" and steps == 2:
-        pytest.skip("1 and 7 steps are enough for the slower engine")
-    traces = []
-    for spikes in ([3.0], []):
-        session = opened(driven(cell, 1.0, spikes, [], float(steps)), target, rules)
-        session.run(20)
-        traces.append(session.samples(1, "v")[:20, 0])
-        session.end()
-    moved = int(np.flatnonzero(np.abs(traces[0] - traces[1]) > 1e-9)[0])
+    """One spike at 3 ms, so many steps under way: the first sample of v that differs from a cell left alone."""
+    traces = arrivals(target, cell, rules)
+    different = np.abs(traces[:, STEPS_UNDER_WAY.index(steps)] - traces[:, -1]) > 1e-9
+    moved = int(np.flatnonzero(different)[0])
     at_once = rules == "ideal" and cell in ("IF_curr_delta", "Izhikevich")
     slow = rules == "spinnaker" and cell == "IF_curr_alpha"  # the line starts at zero: seen one tick later
     assert moved == 3 + steps + (0 if at_once else 1) + slow
