@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import loihi_float
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from loihi_models import cells, connect, in_millivolts, network, source
 from random_networks import random_networks
 
+from neurodeploy.backends.loihi.inputs import poisson_source
 from neurodeploy.backends.loihi.lower import lower
 from neurodeploy.backends.loihi.program import Compartments
 from neurodeploy.backends.loihi.reference import simulate
 from neurodeploy.chips.loihi import LOIHI2, SIGN_MODES
 from neurodeploy.errors import RequestError, UnsupportedError
 from neurodeploy.models.network import Injection, Population, Recorded
+from neurodeploy.models.sources import poisson_spikes
 
 # ------------------------------------------------------------------------------- the whole lowering
 
@@ -227,3 +233,119 @@ def test_an_empty_projection_is_nothing_and_a_source_has_no_synapses():
 def test_an_unknown_chip_is_named():
     with pytest.raises(RequestError, match="Did you mean 'loihi2'"):
         lower(network([cells()]), "loihi-2")
+
+
+# ---------------------------------------------------------------------------------------- properties
+
+
+@given(st.integers(0, 10_000), st.integers(64, 400))
+@settings(max_examples=6, deadline=None)
+def test_relays_change_no_spike_and_no_voltage(seed, longest):
+    """The same Program with its long delays as they are, which the reference executes, is the same to the last bit."""
+    model = random_networks(seed, 3, ("IF_curr_exp", "IF_curr_delta"), steps=300, longest=longest)
+    program = lower(model, allow_losses=True)
+    own = len(model.populations)
+    whole = [part for part in program.synapses if part.projection >= 0]
+    straight = []
+    for part in whole:
+        projection = model.projections[part.projection]
+        straight.append(
+            replace(
+                part,
+                pre=projection.pre,
+                pre_index=projection.pre_index[part.members].astype(np.int64),
+                delay=np.rint(projection.delay[part.members]).astype(np.int64),
+            )
+        )
+    direct = replace(program, groups=program.groups[:own], synapses=straight)
+    mapped, unmapped = simulate(program, 400), simulate(direct, 400)
+    for number in range(own):
+        assert np.array_equal(mapped.spikes[number], unmapped.spikes[number])
+        assert np.array_equal(mapped.v[number], unmapped.v[number])
+        assert np.array_equal(mapped.u[number], unmapped.u[number])
+    assert all(np.all(part.delay <= 63) for part in program.synapses)
+
+
+@given(st.lists(st.floats(1e-3, 10.0), min_size=1, max_size=40), st.booleans(), st.floats(0.1, 30.0))
+@settings(max_examples=60, deadline=None)
+def test_a_weight_is_off_by_half_a_step_at_most_and_keeps_its_sign(weights, inhibitory, tau):
+    sign, receptor = (-1.0, "inhibitory") if inhibitory else (1.0, "excitatory")
+    cell = cells(tau_syn_E=tau, tau_syn_I=tau)
+    model = network([source([1.0]), cell], [connect(0, 1, sign * np.array(weights), receptor=receptor)])
+    program = lower(model, allow_losses=True)
+    gain = tau * (1 - np.exp(-1 / tau))
+    row = program.report.projections[0]
+    assert sorted(np.concatenate([part.members for part in program.synapses])) == list(range(len(weights)))
+    for part in program.synapses:
+        back = part.weight / program.units[1].i_scale[0] / gain
+        asked = sign * np.array(weights)[part.members]
+        step = 2.0 ** (6 + part.exponent) / program.units[1].i_scale[0] / gain
+        assert np.all(np.abs(back - asked) <= step / 2 * (1 + 1e-9))
+        assert np.all(sign * part.mantissa >= 0)
+        assert step <= row.step * (1 + 1e-9)
+
+
+@given(st.floats(-90, -40), st.floats(-90, -40), st.floats(0.5, 60), st.floats(0.3, 40), st.floats(-0.5, 0.5))
+@settings(max_examples=30, deadline=None)
+def test_a_cell_at_rest_ends_where_it_should(v_rest, v_reset, above, tau_m, i_offset):
+    """Within what truncation may lose, 4096/dv units, and the 13 bits of the bias."""
+    cell = cells(
+        v_rest=v_rest,
+        v_reset=v_reset,
+        tau_m=tau_m,
+        i_offset=i_offset,
+        v_thresh=max(v_rest, v_rest + tau_m * i_offset, v_reset) + above,
+    )
+    program = lower(network([cell]))
+    group, units = program.groups[0], program.units[0]
+    end = v_rest + tau_m * i_offset
+    slack = 4096 / group.dv[0] * (1 + 2.0 ** (group.bias_exp[0] - 1)) / units.v_scale[0]
+    trace = simulate(program, int(14 * tau_m) + 40)
+    assert not trace.spikes[0].any() or above < 2 * slack
+    if not trace.spikes[0].any():
+        assert in_millivolts(program, trace, 0)[-1, 0] == pytest.approx(end, abs=slack + 1e-4)
+
+
+def test_poisson_sources_play_the_trains_of_every_backend():
+    rate, start, duration = np.array([300.0, 900.0]), np.array([0.0, 50.0]), np.array([1e10, 100.0])
+    population = Population(
+        "noise", "SpikeSourcePoisson", 2, {"rate": rate, "start": start, "duration": duration}
+    )
+    model = network([population, cells(2)], [connect(0, 1, [0.1, 0.1], pairs=[(0, 0), (1, 1)])], seed=5)
+    assert lower(model).groups[0].steps.size == 0
+    times, neurons = poisson_spikes(rate, start, duration, 5, 0, 0.0, 200.0)
+    whole = poisson_source(model, 0, 0, 200)
+    expected = np.unique(np.stack([np.floor(times).astype(int), neurons]), axis=1)
+    assert np.array_equal(np.stack([whole.steps, whole.neurons]), expected)
+    pieces = [poisson_source(model, 0, 0, 70), poisson_source(model, 0, 70, 200)]
+    assert np.array_equal(np.concatenate([p.steps for p in pieces]), whole.steps)
+
+
+def test_two_spikes_of_a_neuron_in_one_step_are_one_and_counted():
+    program = lower(network([source([1.0, 1.2, 3.0], [2.0])]))
+    assert program.groups[0].steps.tolist() == [1, 2, 3]
+    assert any(
+        "1 of 4 spikes fall into a step in which their neuron already spikes" in c for c in program.changes
+    )
+
+
+def test_an_initial_current_is_the_one_at_the_start_as_on_spinnaker():
+    cell = cells(
+        initial={"v": np.array([-65.0]), "isyn_exc": np.array([0.4]), "isyn_inh": np.array([0.0])},
+    )
+    program = lower(network([cell]))
+    trace = simulate(program, 3)
+    scale = program.units[0].i_scale[0]
+    assert trace.u[0][1, 0, 0] / scale == pytest.approx(0.4, rel=1e-3)
+
+
+def test_numbers_that_are_not_finite_are_refused_wherever_they_stand():
+    for value in (np.nan, np.inf):
+        for make in (
+            lambda v: network([source([v]), cells()]),
+            lambda v: network([source([1.0]), cells()], [connect(0, 1, v)]),
+            lambda v: network([source([1.0]), cells()], [connect(0, 1, 1.0, delay=v)]),
+            lambda v: network([cells(initial={"v": np.array([v])})]),
+        ):
+            with pytest.raises(RequestError):
+                lower(make(value))
