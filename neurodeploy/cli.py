@@ -34,6 +34,8 @@ app = typer.Typer(
 )
 run = typer.Typer(help="Run one of the models that come with neurodeploy.", no_args_is_help=True)
 app.add_typer(run, name="run")
+train = typer.Typer(help="Train one of the models that learn before they run.", no_args_is_help=True)
+app.add_typer(train, name="train")
 board = typer.Typer(help="The emulated SpiNNaker board.", no_args_is_help=True)
 app.add_typer(board, name="board")
 toolchain = typer.Typer(
@@ -155,6 +157,99 @@ def cam(
             spacing=spacing,
             count=count,
             progress=progress.show,
+        )
+    show(result, as_json)
+
+
+@run.command()
+def delays(
+    experiment: Annotated[
+        str, typer.Option(help="motion, or curves (accuracy against synapses and against delays).")
+    ] = "motion",
+    model: Annotated[
+        Path | None,
+        typer.Option(help="Model file of 'train delays'.", show_default="the one that comes along"),
+    ] = None,
+    synapses: Annotated[
+        int | None,
+        typer.Option(min=1, help="Prune to this many, the same number in every class.", show_default="all"),
+    ] = None,
+    bits: Annotated[
+        int | None, typer.Option(min=2, max=24, help="Bits of a weight.", show_default="floating point")
+    ] = None,
+    readout: Annotated[str, typer.Option(help="evidence, or spikes (counts of each class).")] = "evidence",
+    movies: Annotated[int, typer.Option(min=1, help="Number of test movies.")] = 40,
+    size: Annotated[
+        str, typer.Option(help="paper (128 x 128 pixels, 200 ms) or small (64 x 64, 60 ms).")
+    ] = "paper",
+    images: Annotated[
+        Path | None, typer.Option(help="Folder of your own images.", show_default="the embedded ones")
+    ] = None,
+    seed: Seed = 0,
+    out: Out = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """The motion detectors with heterogeneous delays, in floating point, on movies over held-out images."""
+    from neurodeploy.delays.run_application import run_delays
+
+    with Progress(enabled=not as_json) as progress:
+        result = run_delays(
+            experiment, model, synapses, bits, readout, movies, size, images, seed, out, progress.show
+        )
+    show(result, as_json)
+
+
+@train.command("delays")
+def train_delays(
+    task: Annotated[str, typer.Option(help="paper (36 classes) or small (12 directions).")] = "paper",
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Steps of Adam.", show_default="the task's own")
+    ] = None,
+    sampling: Annotated[
+        str | None,
+        typer.Option(help="Voxels that the loss is over: events, uniform or mixed.", show_default="mixed"),
+    ] = None,
+    loss: Annotated[
+        str | None, typer.Option(help="softmax, or binary (the article's).", show_default="softmax")
+    ] = None,
+    rate: Annotated[float | None, typer.Option(help="Learning rate.", show_default="0.001")] = None,
+    sparsity: Annotated[
+        float | None, typer.Option(min=0, help="Pull of every weight towards 0.", show_default="0")
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="Folder of your own images.", show_default="the embedded ones")
+    ] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="File to go on from where it is there, and to write.")
+    ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(help="Stop after this long; the same command goes on.", show_default="no end"),
+    ] = None,
+    seed: Seed = 0,
+    out: Out = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """The motion detectors with heterogeneous delays: from movies of natural images to a model file."""
+    from neurodeploy.delays.train_application import choose_settings
+    from neurodeploy.delays.train_application import train_delays as train_layer
+
+    settings = choose_settings(
+        task, steps=steps, sampling=sampling, loss=loss, rate=rate, sparsity=sparsity, seed=seed
+    )
+    with Progress(enabled=not as_json) as progress:
+        result = train_layer(
+            settings,
+            images,
+            out,
+            checkpoint,
+            minutes,
+            progress=progress.show,
+            note=None
+            if progress.enabled or as_json
+            else lambda line: print(line, file=sys.stderr, flush=True),
         )
     show(result, as_json)
 

@@ -1,0 +1,167 @@
+"""The motion detectors in pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import PathLike
+
+import numpy as np
+
+from neurodeploy.delays.events import OFF, ON, Events
+from neurodeploy.delays.layer import Layer
+
+FAST_PNG = {"compress_level": 1}
+"""Half the time to write, for some more bytes."""
+
+SIGNS = "PuOr_r"
+"""OFF and negative in violet, ON and positive in orange; they differ without colour vision too."""
+
+WHOLE = 436_968
+PUBLISHED_SYNAPSES = [
+    (fraction * WHOLE, percent)
+    for fraction, percent in (
+        (1e-4, 2.5), (4.4e-4, 5), (8.0e-4, 12), (1.08e-3, 24), (1.45e-3, 47.5), (1.95e-3, 75), (2.63e-3, 86),
+        (4.8e-3, 92), (8.6e-3, 95.5), (1.6e-2, 96), (3.8e-2, 97), (9.3e-2, 96), (0.23, 98), (1, 97.5),
+    )
+]  # fmt: skip
+PUBLISHED_DELAYS = [
+    (1, 7), (2, 11.5), (3, 19.5), (4, 20.5), (5, 22.5), (6, 28), (7, 44.5), (8, 57.5), (9, 65), (10, 76.5),
+    (11, 85.5), (12, 88.5), (13, 92), (15, 95.5), (18, 96.5), (21, 97.5),
+]  # fmt: skip
+"""(kept, % right) of the journal's accuracy figure, measured on it; it prunes by one threshold for all classes."""
+
+
+def learning_curve(curve: Sequence[dict[str, float]], classes: int, path: str | PathLike[str]) -> None:
+    """Loss, and voxels classified right, against the step; the voxels of training and those held out."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    losses, shares = figure.subplots(1, 2)
+    steps = [point["step"] for point in curve]
+    for name, held, axes in (("loss", "held_loss", losses), ("accuracy", "held_accuracy", shares)):
+        scale = 100 if axes is shares else 1
+        axes.plot(steps, [scale * point[name] for point in curve], color="#1f4e79", label="training movies")
+        axes.plot(
+            steps,
+            [scale * point[held] for point in curve],
+            color="#b35900",
+            linestyle="--",
+            label="movies kept apart",
+        )
+        axes.set_xlabel("step")
+        for side in ("top", "right"):
+            axes.spines[side].set_visible(False)
+    losses.set_ylabel("loss")
+    shares.set_ylabel("single voxels right (%)")
+    shares.axhline(100 / classes, color="#888888", linewidth=0.8)
+    shares.annotate("chance", (steps[0] if steps else 0, 100 / classes), va="bottom", fontsize=8)
+    shares.set_ylim(0)
+    losses.legend(frameon=False)
+    figure.savefig(path, dpi=100, pil_kwargs=FAST_PNG)
+
+
+def events(seen: Events, title: str, path: str | PathLike[str]) -> None:
+    """ON and OFF events of three bins, and of the middle row over time: moving edges are slanted lines there."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(13, 3.6), layout="constrained")
+    pictures = figure.subplots(1, 4, width_ratios=[1, 1, 1, 1.6])
+    dense = seen.dense(np.int8)
+    signs = dense[ON] - dense[OFF]
+    for axes, step in zip(
+        pictures, np.linspace(seen.steps * 0.4, seen.steps * 0.8, 3).astype(int), strict=False
+    ):
+        axes.imshow(signs[step], cmap=SIGNS, vmin=-1, vmax=1, interpolation="nearest")
+        axes.set_title(f"{step} ms", fontsize=10)
+        axes.set_axis_off()
+    over_time = pictures[3]
+    over_time.imshow(
+        signs[:, seen.height // 2], cmap=SIGNS, vmin=-1, vmax=1, aspect="auto", interpolation="nearest"
+    )
+    over_time.set_title(f"row {seen.height // 2} over time", fontsize=10)
+    over_time.set_xlabel("column (pixel)")
+    over_time.set_ylabel("time (ms)")
+    figure.suptitle(f"Events, ON orange, OFF violet; {title}", x=0.01, ha="left", fontsize=11)
+    figure.savefig(path, dpi=90, pil_kwargs=FAST_PNG)
+
+
+def kernels(layer: Layer, path: str | PathLike[str]) -> None:
+    """ON kernels as space against delay: the axis of the motion (its way up) against d, summed across it.
+
+    A detector of a motion has a slanted line there: what was seen d ms ago was behind by speed × d.  The central pair
+    at delay 0, ten times larger than the rest, is left out.
+    """
+    from matplotlib.figure import Figure
+
+    rows, columns = len(layer.motions.speeds), min(layer.motions.directions, 6)
+    figure = Figure(figsize=(2.1 * columns, 2.0 * rows + 0.5), layout="constrained")
+    pictures = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    offset = np.arange(layer.side) - layer.radius
+    for row in range(rows):
+        for column in range(columns):
+            number = row * layer.motions.directions + column * layer.motions.directions // columns
+            kernel = layer.weights[number, ON].copy()
+            kernel[0, layer.radius, layer.radius] = 0
+            angle = layer.motions.angles[number]
+            along = offset[:, None] * np.cos(angle) + offset[None] * np.sin(angle)
+            place = np.rint(along).astype(int) + layer.side
+            drawn = np.stack([np.bincount(place.ravel(), p.ravel(), 2 * layer.side + 1) for p in kernel])
+            drawn = drawn[:, layer.side - layer.radius : layer.side + layer.radius + 1]
+            largest = np.abs(drawn).max() or 1
+            axes = pictures[row, column]
+            extent = (-0.5, layer.delays - 0.5, -layer.radius - 0.5, layer.radius + 0.5)
+            axes.imshow(
+                drawn.T, cmap=SIGNS, vmin=-largest, vmax=largest, origin="lower", aspect="auto", extent=extent
+            )
+            speed = layer.motions.speeds[row]
+            reach = np.array([0, min(layer.delays - 1, layer.radius / max(speed, 1e-9))])
+            axes.plot(reach, speed * reach, color="black", linewidth=0.7, linestyle=":")
+            axes.set_title(layer.motions.label(number), fontsize=9)
+    for axes in pictures[-1]:
+        axes.set_xlabel("delay (ms)", fontsize=9)
+    for axes in pictures[:, 0]:
+        axes.set_ylabel("back along motion", fontsize=9)
+    figure.suptitle("Kernels of ON events; dotted: the class's speed", x=0.01, ha="left", fontsize=11)
+    figure.savefig(path, dpi=90, pil_kwargs=FAST_PNG)
+
+
+def accuracy(
+    scores: dict[str, dict[str, float]], classes: int, delays: int, path: str | PathLike[str]
+) -> None:
+    """Accuracy against the synapses and against the delays kept, with 5 % to 95 % bars, beside the published curves."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 4), layout="constrained")
+    by_synapses, by_delays = figure.subplots(1, 2, sharey=True)
+    pruned = [(one["synapses"], one) for n, one in scores.items() if n.endswith(" synapses") or n == "whole"]
+    short = [(float(name.split()[0]), one) for name, one in scores.items() if name.endswith(" delays")]
+    short.append((delays, scores["whole"]))
+    for axes, points, published, label in (
+        (by_synapses, pruned, PUBLISHED_SYNAPSES, "synapses kept, the same number in every class"),
+        (by_delays, short, PUBLISHED_DELAYS, "delays kept, from 0 ms on"),
+    ):
+        kept = [point[0] for point in points]
+        share, low, high = (np.array([p[1][k] for p in points]) for k in ("accuracy", "low_5", "high_95"))
+        bars = np.abs([share - low, high - share])
+        axes.errorbar(
+            kept,
+            100 * share,
+            100 * bars,
+            color="#1f4e79",
+            marker="o",
+            markersize=4,
+            label="this layer",
+        )
+        if classes == 36:
+            axes.plot(
+                *zip(*published, strict=True), color="#b35900", linestyle="--", label="published (journal)"
+            )
+        axes.axhline(100 / classes, color="#888888", linewidth=0.8)
+        axes.set_xlabel(label)
+        axes.set_ylim(0, 102)
+        for side in ("top", "right"):
+            axes.spines[side].set_visible(False)
+    by_synapses.set_xscale("log")
+    by_synapses.set_ylabel("movies decided right (%)")
+    by_synapses.legend(frameon=False)
+    figure.savefig(path, dpi=100, pil_kwargs=FAST_PNG)

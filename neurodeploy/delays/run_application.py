@@ -1,0 +1,255 @@
+"""``neurodeploy run delays``: the trained layer on movies it has never seen, from options to a run directory.
+
+``decisions.csv`` has every movie's motion and the decisions on it, ``metrics.json`` and ``run.json`` as for every run;
+pictures of the events, the kernels, and, for the experiment ``curves``, of the accuracy.
+"""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neurodeploy.cache import keep_matplotlib_files
+from neurodeploy.delays import layer as layers
+from neurodeploy.delays import synapses as lists
+from neurodeploy.delays.evaluation import STREAM_CALIBRATION as CALIBRATION
+from neurodeploy.delays.evaluation import Score, TestSet, calibrate, evaluate, half_point
+from neurodeploy.delays.layer import Layer
+from neurodeploy.delays.movies import MovieSettings
+from neurodeploy.delays.train_application import choose_images
+from neurodeploy.errors import RequestError, did_you_mean
+from neurodeploy.recording import command_line, default_folder, provenance, run_directory, write_json
+
+EXPERIMENTS = {
+    "motion": "the layer, pruned as asked for, and the same with delay 0 alone",
+    "curves": "accuracy against the synapses and against the delays that are kept",
+}
+
+SIZES = {"paper": (128, 128, 200, (6, 8, 8)), "small": (64, 64, 60, (3, 4, 4))}
+"""Rows, columns and ms of a movie, and every how many ms, rows and columns the evidence is read."""
+
+READOUTS = ("evidence", "spikes")
+
+CALIBRATION_MOVIES = 24
+"""Movies of training images that thresholds are chosen on."""
+
+CURVE_SYNAPSES = (72, 150, 330, 652, 1300, 2000, 4000, 8000, 14096, 30000, 80000, 200000)
+CURVE_DELAYS = (1, 3, 5, 7, 9, 11, 13, 16, 19)
+"""What is kept at the points of the curves; each ends with the whole layer."""
+
+
+def spike_rate(synapses: int) -> float:
+    """Spikes a voxel at which thresholds are set: 0.1 below 2,000 synapses, 0.015 from there on.
+
+    With few synapses the evidence takes few values, and a rare one of them says little.
+    """
+    return 0.1 if synapses < 2000 else 0.015
+
+
+@dataclass
+class Result:
+    """What the command line shows of a run."""
+
+    data: dict[str, Any]
+    folder: Path
+
+    def render(self) -> list[Any]:
+        from rich import box
+        from rich.markup import escape
+        from rich.table import Table
+
+        m = self.data
+        table = Table("layer", "synapses", "right", "5 % .. 95 %", box=box.SIMPLE, pad_edge=False)
+        for name, one in m["scores"].items():
+            low, high = f"{100 * one['low_5']:.1f}", f"{100 * one['high_95']:.1f}"
+            share = f"{one['right']} of {one['movies']}, {100 * one['accuracy']:.1f} %"
+            table.add_row(escape(name), f"{one['synapses']:,}", share, f"{low} .. {high}")
+        half = m.get("half_of_peak_synapses")
+        return [
+            table,
+            f"{m['movies']} movies of {m['height']} x {m['width']} pixels and {m['steps_ms']} ms over held-out images,"
+            f" {m['classes']} motions, chance {100 / m['classes']:.1f} %; readout: {m['readout']}",
+            *([f"half of the peak at {half:.0f} synapses (the same number in every class)"] if half else []),
+            f"executed by: [bold]{m['executed_by']}[/]; {m['wall_seconds']['all']:.0f} s",
+            *(f"[yellow]changed:[/] {escape(change)}" for change in m["changes"]),
+            f"results in {escape(str(self.folder))}",
+        ]
+
+
+def choose_layers(
+    layer: Layer, experiment: str, synapses: int | None, bits: int | None
+) -> tuple[dict[str, Layer], list[str]]:
+    """The layers that an experiment compares, by name, and what was changed on the way."""
+    changes = []
+    if experiment == "curves":
+        counts = [n for n in CURVE_SYNAPSES if len(layer.weights) <= n < layer.synapses]
+        variants = {f"{n} synapses": lists.prune(layer, n) for n in counts}
+        short = [k for k in CURVE_DELAYS if k < layer.delays]
+        variants |= {f"{k} delays": lists.shorten(layer, k) for k in short}
+        variants["whole"] = layer
+        peak = lists.prune(layer, 8000) if layer.synapses > 8000 else layer
+        variants["8000 synapses, all at delay 0"] = lists.collapse(peak)
+        variants["8000 synapses, delays permuted"] = lists.permute_delays(peak, np.random.default_rng(0))
+    else:
+        chosen = layer if synapses is None else lists.prune(layer, synapses)
+        if chosen is not layer:
+            changes.append(f"pruned: {chosen.synapses:,} of {layer.synapses:,} weights kept")
+        variants = {"layer": chosen, "delay 0 alone": lists.shorten(chosen, 1)}
+    if bits is not None:
+        for name, one in list(variants.items()):
+            if not one.synapses:
+                continue
+            found = lists.quantise(one, bits)
+            variants[name] = found.layer
+            changes.append(
+                f"{name}: weights in {bits} bits, steps of {found.step:.4g}; {found.clipped} clipped to the scale's end,"
+                f" {found.vanished} became 0"
+            )
+    return variants, changes
+
+
+def run_delays(
+    experiment: str = "motion",
+    model: Path | None = None,
+    synapses: int | None = None,
+    bits: int | None = None,
+    readout: str = "evidence",
+    movies: int = 40,
+    size: str = "paper",
+    images: Path | None = None,
+    seed: int = 0,
+    out: Path | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Result:
+    """Run the layer as the command line asks, and write the run directory.
+
+    Raises
+    ------
+    RequestError
+        A name is none of those there are, or options do not go together.
+    """
+    for what, given, known in (
+        ("experiment", experiment, EXPERIMENTS),
+        ("size", size, SIZES),
+        ("readout", readout, READOUTS),
+    ):
+        if given not in known:
+            raise RequestError(
+                f"There is no {what} '{given}'.{did_you_mean(given, known)}", fix=f"choose {', '.join(known)}"
+            )
+    if experiment == "curves" and synapses is not None:
+        raise RequestError(
+            f"--synapses {synapses} has no meaning beside --experiment curves",
+            why="the curves go through the numbers of synapses",
+            fix="leave it out",
+        )
+    began = time.perf_counter()
+    keep_matplotlib_files()
+    layer = layers.shipped() if model is None else layers.load(model)
+    variants, changes = choose_layers(layer, experiment, synapses, bits)
+    learned_from, held_out = choose_images(images)
+    height, width, steps, stride = SIZES[size]
+    frame = MovieSettings(height, width, steps, None)
+    test = TestSet(held_out, layer.motions, frame, movies, seed, stride)
+    wanted = out or default_folder(f"delays-{experiment}")
+    with run_directory(wanted) as folder:
+        thresholds: dict[str, np.ndarray] | None = None
+        if readout == "spikes":
+            fitted = TestSet(
+                learned_from, layer.motions, frame, CALIBRATION_MOVIES, seed, stride, stream=CALIBRATION
+            )
+            thresholds = {}
+            for rate in sorted({spike_rate(one.synapses) for one in variants.values()}):
+                some = {name: one for name, one in variants.items() if spike_rate(one.synapses) == rate}
+                thresholds |= calibrate(some, fitted, rate)
+        scores = evaluate(
+            variants,
+            test,
+            thresholds,
+            lambda done, total: progress("movies", done, total) if progress is not None else None,
+        )
+        write_decisions(folder / "decisions.csv", scores)
+        data = {
+            "model": "delays",
+            "experiment": experiment,
+            "executed_by": "float",
+            "classes": layer.motions.count,
+            "movies": movies,
+            "height": height,
+            "width": width,
+            "steps_ms": steps,
+            "stride": list(stride),
+            "readout": readout,
+            "scores": {
+                name: {"synapses": variants[name].synapses, **score.facts()} for name, score in scores.items()
+            },
+            "right_by_image": by_image(
+                next(iter(scores.values())) if experiment == "motion" else scores["whole"]
+            ),
+            **(curve_facts(variants, scores) if experiment == "curves" else {}),
+            "changes": changes,
+        }
+        draw(folder, layer, test, data)
+        data["wall_seconds"] = {"all": time.perf_counter() - began}
+        write_json(folder / "metrics.json", data)
+        facts = provenance(
+            command_line(),
+            executed_by="float",
+            seed=seed,
+            model=str(model) if model else "shipped",
+            trained=layer.made_by,
+            test_images=[image.name for image in held_out],
+        )
+        write_json(folder / "run.json", facts)
+    return Result(data, wanted)
+
+
+def curve_facts(variants: dict[str, Layer], scores: dict[str, Score]) -> dict[str, Any]:
+    """The peak over pruning levels, and the number of synapses and of delays at which half of it is reached."""
+    pruned = [name for name in scores if name.endswith(" synapses") or name == "whole"]
+    counts = [variants[name].synapses for name in pruned]
+    shares = [scores[name].accuracy for name in pruned]
+    short = [name for name in scores if name.endswith(" delays")]
+    kept = [int(name.split()[0]) for name in short] + [variants["whole"].delays]
+    return {
+        "peak": max(shares),
+        "half_of_peak_synapses": half_point(counts, shares),
+        "half_of_peak_delays": half_point(kept, [scores[name].accuracy for name in [*short, "whole"]]),
+    }
+
+
+def by_image(score: Score) -> dict[str, dict[str, int]]:
+    """How many movies of each image were decided right."""
+    found: dict[str, dict[str, int]] = {}
+    for image, right in zip(score.images, score.decisions == score.labels, strict=True):
+        count = found.setdefault(image, {"right": 0, "movies": 0})
+        count["right"] += int(right)
+        count["movies"] += 1
+    return dict(sorted(found.items()))
+
+
+def write_decisions(path: Path, scores: dict[str, Score]) -> None:
+    """One row a movie: its image, its motion, and what each layer decided."""
+    first = next(iter(scores.values()))
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["movie", "image", "motion", *scores])
+        for number, (image, label) in enumerate(zip(first.images, first.labels.tolist(), strict=True)):
+            writer.writerow([number, image, label, *(int(one.decisions[number]) for one in scores.values())])
+
+
+def draw(folder: Path, layer: Layer, test: TestSet, data: dict[str, Any]) -> None:
+    """The events of the first movie, the kernels, and the curves where there are any."""
+    from neurodeploy.delays import pictures
+
+    events, label, image = next(iter(test))
+    pictures.events(events, f"{image}: {layer.motions.label(label)}", folder / "events.png")
+    pictures.kernels(layer, folder / "kernels.png")
+    if data["experiment"] == "curves":
+        pictures.accuracy(data["scores"], layer.motions.count, layer.delays, folder / "accuracy.png")
