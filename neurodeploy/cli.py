@@ -276,7 +276,7 @@ def test_board(
     suite: Annotated[
         str,
         typer.Option(
-            help="functional (1 to 2 minutes), stress, all (both), or heavy (hours on a slow board)."
+            help="functional (about a minute), stress (minutes), all (both), or heavy (half an hour)."
         ),
     ] = "functional",
     only: Annotated[

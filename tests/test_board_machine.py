@@ -169,6 +169,16 @@ def test_a_packet_onto_a_dead_link_is_dropped():
     assert counted(board._path(0, 1, False), board, (0, 0)) == [COUNT_LOCAL, COUNT_DROPPED]
 
 
+def test_a_packet_onto_a_lossy_link_is_dropped_and_the_tools_know_of_nothing():
+    board = new_board(5, "lossy-link=0,0,0; lossy-link=2,0,3")
+    set_route(board, (0, 0), 0, 0, 1 << 0 | 1 << 2)
+    path = board._path(0, 1, False)
+    assert counted(path, board, (0, 0)) == [COUNT_LOCAL, COUNT_DROPPED]
+    assert counted(path, board, (0, 1)) == [COUNT_EXTERNAL] and counted(path, board, (1, 0)) == []
+    assert board.links(board.chips[0, 0]) == new_board(5).links(new_board(5).chips[0, 0])
+    assert board.link_to(board.chips[0, 0], 1, 0) == 0
+
+
 # -------------------------------------------------------------------------------------- commands
 
 

@@ -353,9 +353,11 @@ def test_weights_are_multiples_of_the_step_that_the_host_chooses() -> None:
         np.testing.assert_array_equal(said[position], projection.weight)
 
 
-def test_the_sums_end_on_beyond_and_below_the_largest() -> None:
-    totals = weights.summed_weights().sum(axis=0)
-    assert totals.tolist() == [LARGEST_WEIGHT + 1, LARGEST_WEIGHT + 2, LARGEST_WEIGHT]
+def test_the_sums_meet_the_largest_from_below_and_go_far_beyond() -> None:
+    totals = weights.summed_weights().cumsum(axis=0)
+    assert totals[10].tolist() == [LARGEST_WEIGHT, LARGEST_WEIGHT + 1, LARGEST_WEIGHT - 1]
+    assert totals[11].tolist() == [LARGEST_WEIGHT + 1, LARGEST_WEIGHT + 2, LARGEST_WEIGHT]
+    assert np.all(totals[-1] > 1.3 * LARGEST_WEIGHT)
 
 
 def test_learnt_weights_are_multiples_of_their_unit_and_no_coarser() -> None:

@@ -43,7 +43,7 @@ Progress = Callable[[str, int, int], None]
 
 NO_KNEE = (
     "Overload is not modelled on the emulated board: its cores have unlimited speed inside a step, and its links lose nothing."
-    " So no knee can show here. The ladder was climbed to its top, and shows that the numbers stay right under load."
+    " So no knee can show here. The ladder was climbed to its top, {top}, and shows that the numbers stay right under load."
 )
 
 
@@ -149,7 +149,7 @@ def test_board(
             entries = perform_all(tests, bench, progress)
         for entry in entries:
             if entry.test.climbs and machine.executed_by == "emulated" and entry.verdict == PASS:
-                entry.judgement.note = NO_KNEE
+                entry.judgement.note = NO_KNEE.format(top=entry.trials[-1]["name"])
         facts = provenance(
             command_line(),
             executed_by=machine.executed_by,

@@ -64,9 +64,10 @@ class Bench:
         RunError
             The board, or what drives it, failed.
         """
-        hardware = self.hardware
+        changes: dict[str, Any] = {"time_limit_seconds": min(trial.limit, self.hardware.time_limit_seconds)}
         if trial.neurons_per_core is not None:
-            hardware = hardware.model_copy(update={"neurons_per_core": trial.neurons_per_core})
+            changes["neurons_per_core"] = trial.neurons_per_core
+        hardware = self.hardware.model_copy(update=changes)
         began = time.perf_counter()
         session: SpinnakerSession | None = None
         try:

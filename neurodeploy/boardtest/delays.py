@@ -37,7 +37,7 @@ AFTER = 15
 """Steps that a trial goes on after the last arrival."""
 
 
-def network(groups: Sequence[tuple[str, np.ndarray]]) -> Network:
+def joined(groups: Sequence[tuple[str, np.ndarray]]) -> Network:
     """Pairs of a source and its targets, joined one to one with these delays in ms."""
     result = Network(TIME_STEP)
     for name, delays in groups:
@@ -50,14 +50,15 @@ def network(groups: Sequence[tuple[str, np.ndarray]]) -> Network:
 
 def trial(name: str, groups: Sequence[tuple[str, np.ndarray]]) -> Trial:
     longest = int(max(delays.max() for _, delays in groups))
-    return Trial(name, network(groups), (SENT + longest + AFTER,))
+    return Trial(name, joined(groups), (SENT + longest + AFTER,))
 
 
 def trials() -> Iterator[Trial]:
     """All that the machine ought to take, in one load; then the longest delays of a full core, and one longer."""
     groups = [(f"delays 1 to {ONE_BY_ONE} ms", np.arange(1.0, ONE_BY_ONE + 1))]
     groups += [
-        (f"{delay} ms onto {neurons} neurons", np.full(neurons, float(delay))) for neurons, delay in BEYOND
+        (f"{delay} ms onto {neurons} neuron{'s' * (neurons != 1)}", np.full(neurons, float(delay)))
+        for neurons, delay in BEYOND
     ]
     yield trial("delays", groups)
     full, ring = NEURONS_PER_CORE, longest_ring(NEURONS_PER_CORE)
@@ -75,11 +76,11 @@ def judge(results: Sequence[Result]) -> Judgement:
     arrived: list[float | None] = []
     measured = [result for result in results if isinstance(result, Measured)]
     for result in measured:
-        for position, projection in enumerate(result.trial.network.projections):
-            target = result.trial.network.populations[projection.post]
+        network = result.trial.network
+        for projection in network.projections:
+            target, delays = network.populations[projection.post], projection.delay
             steps, neurons = result.numbers.spikes[projection.post]
             trains = [(steps[neurons == neuron] - SENT).tolist() for neuron in range(target.size)]
-            delays = result.trial.network.projections[position].delay
             wrong = [
                 f"{delay:g} ms: {f'arrived after {found} ms' if found else 'never arrived'}"
                 for delay, found in zip(delays, trains, strict=True)
@@ -90,7 +91,7 @@ def judge(results: Sequence[Result]) -> Judgement:
             checks.append(
                 check(
                     target.label,
-                    f"{target.size} arrivals, each after its delay",
+                    f"{target.size} of {target.size} after their delay",
                     f"{target.size - len(wrong)} of {target.size}"
                     + (f"; {'; '.join(wrong[:5])}" if wrong else ""),
                     not wrong,
@@ -98,6 +99,4 @@ def judge(results: Sequence[Result]) -> Judgement:
             )
     if measured:
         checks.append(no_losses(measured))
-    return Judgement(
-        checks + refusals(results), series={"asked": asked, "found": arrived, "unit": "ms", "what": "delay"}
-    )
+    return Judgement(checks + refusals(results), series={"asked": asked, "found": arrived})

@@ -88,6 +88,9 @@ HEAVY = (
 )
 """As :data:`LADDER`, and on to where no core can follow."""
 
+SLOWEST = 2e-4
+"""Seconds that an emulated board may take for a cell and a ms, beside what every trial may take."""
+
 DRIVE = 1.0
 """nA; mean current of every cell, whatever the rung."""
 
@@ -131,7 +134,8 @@ def _parts(count: int) -> list[range]:
 
 def trials(ladder: Sequence[Rung]) -> Iterator[Trial]:
     for rung in ladder:
-        yield Trial(str(rung), network(rung), (round(rung.duration / TIME_STEP),))
+        limit = 300 + round(SLOWEST * rung.cells * rung.duration)
+        yield Trial(str(rung), network(rung), (round(rung.duration / TIME_STEP),), limit=limit)
 
 
 def judge(ladder: Sequence[Rung], results: Sequence[Result]) -> Judgement:
@@ -149,7 +153,7 @@ def judge(ladder: Sequence[Rung], results: Sequence[Result]) -> Judgement:
             series["seconds"].append(result.seconds.get("run", 0.0))
             if not losses:
                 found = compare.spikes(result.trial.network, result.numbers, compare.model(result), spiking)
-                checks.append(found.check(str(rung), compare.MODEL))
+                checks.append(found.check(str(rung), f"{compare.MODEL}, nothing late or lost"))
         else:
             losses = [result.reason.splitlines()[0]] if isinstance(result, Broken) else []
             series["spikes"].append(0)

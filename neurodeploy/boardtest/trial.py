@@ -33,6 +33,8 @@ class Trial:
         Replaces the hardware's.
     weights : bool
         Whether weights are read back.
+    limit : int
+        Seconds of wall clock that loading, a run or a reading may take, where the hardware does not allow less.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Trial:
     runs: tuple[int, ...]
     neurons_per_core: int | None = None
     weights: bool = False
+    limit: int = 300
 
     @property
     def steps(self) -> int:

@@ -48,7 +48,7 @@ TRUNCATED = 1.5
 """Units of 2^-15 nA that a current may be below the equation's: it is cut off, and the gain is a fraction of 32 bits."""
 
 SUMS = "sums"
-ADDED = 12
+ADDED = 16
 """Sources of the sums: in step 10 k the first k spike."""
 SPACING = 10
 PART = LARGEST_WEIGHT // 10
@@ -66,10 +66,10 @@ def stored_weights(shift: int) -> np.ndarray:
 
 
 def summed_weights() -> np.ndarray:
-    """Stored weights of the sums, shape (ADDED, 3): ten alike, then onto, beyond and below the largest sum."""
+    """Stored weights of the sums, shape (ADDED, 3): ten alike, then onto, beyond and below the largest sum, and far beyond."""
     weight = np.full((ADDED, 3), PART)
     left = LARGEST_WEIGHT - 10 * PART
-    weight[10:] = np.array([[left, left + 1, left - 1], [1, 1, 1]])
+    weight[10:12] = np.array([[left, left + 1, left - 1], [1, 1, 1]])
     return weight
 
 
@@ -127,7 +127,7 @@ def judge(results: Sequence[Result]) -> Judgement:
                 series["asked"] += projection.weight.tolist()
                 series["found"] += (current[SENT + 1] / GAIN).tolist()
         checks.append(_losses(result))
-    return Judgement(checks + refusals(results), series={**series, "unit": "nA", "what": "weight"})
+    return Judgement(checks + refusals(results), series=dict(series))
 
 
 def _sums(current: np.ndarray, series: dict[str, list[float]]) -> Check:

@@ -55,6 +55,22 @@ def test_a_core_that_stops_is_found_and_the_other_tests_go_on(tmp_path: Path) ->
     assert said["faults"] == "stop-core=0,0,9@20"
 
 
+@pytest.mark.skipif(HOST is not None, reason="faults are of a board that the test starts")
+def test_packets_lost_between_chips_are_found_by_their_spikes_and_by_the_routers_counter(
+    tmp_path: Path,
+) -> None:
+    """The tools take the links for working ones, and the cores of one chip never learn what those of another have sent."""
+    links = "; ".join(f"lossy-link=0,0,{link}" for link in range(6))
+    answer = call("--only", "split", "--faults", links, "--out", str(tmp_path / "out"), "--json")
+    assert answer.returncode == 1, answer.stdout + answer.stderr
+    (test,) = json.loads(answer.stdout)["tests"]
+    failed = {check["what"]: check["found"] for check in test["checks"] if check["verdict"] == "fail"}
+    assert {what.split(" (")[0] for what in failed} == {"several chips", "late, lost or saturated"}
+    assert "Router of chip (0, 0): packets dropped: " in failed["late, lost or saturated"]
+    assert any("is missing" in found for found in failed.values())
+    assert sum(check["verdict"] == "pass" for check in test["checks"]) == 4
+
+
 def processes(mark: str) -> set[str]:
     """Whatever was started with `mark` in its environment."""
     found = set()

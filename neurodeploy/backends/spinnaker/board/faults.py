@@ -25,6 +25,8 @@ class Faults:
     dead_cores : frozenset of (x, y, core)
     dead_links : frozenset of (x, y, link)
         In both directions.
+    lossy_links : frozenset of (x, y, link)
+        Pass for working ones, and drop every packet onto them, in this direction.
     stopped_cores : frozenset of (x, y, core, tick)
         Cores that stop with a run-time error at that tick of their timer.
     lose, delay, duplicate : float
@@ -40,6 +42,7 @@ class Faults:
     dead_chips: frozenset[tuple[int, int]] = frozenset()
     dead_cores: frozenset[tuple[int, int, int]] = frozenset()
     dead_links: frozenset[tuple[int, int, int]] = frozenset()
+    lossy_links: frozenset[tuple[int, int, int]] = frozenset()
     stopped_cores: frozenset[tuple[int, int, int, int]] = frozenset()
     lose: float = 0.0
     delay: float = 0.0
@@ -141,6 +144,7 @@ NAMES: dict[str, tuple[str, Callable[[str, int], Any], str]] = {
     "dead-chip": ("dead_chips", _chip, "X,Y; any but 0,0"),
     "dead-core": ("dead_cores", _place(3), "X,Y,CORE; core 1 to 17"),
     "dead-link": ("dead_links", _link, "X,Y,LINK; link 0 (east) to 5 (south), anticlockwise"),
+    "lossy-link": ("lossy_links", _link, "X,Y,LINK; link 0 (east) to 5 (south), anticlockwise"),
     "stop-core": ("stopped_cores", _place(4), "X,Y,CORE@TICK"),
     "lose": ("lose", _share, "a share of the datagrams, 0 to 1"),
     "delay": ("delay", _share, "a share of the datagrams, 0 to 1"),

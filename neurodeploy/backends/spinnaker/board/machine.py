@@ -168,7 +168,8 @@ class Board:
             for link in range(len(LINKS)):
                 if route >> link & 1:
                     other = self.neighbour(chip, link)
-                    if other is None or visited >= MOST_HOPS:
+                    lossy = (chip.x, chip.y, link) in self.faults.lossy_links
+                    if other is None or lossy or visited >= MOST_HOPS:
                         count(chip, dropped)
                         continue
                     count(other, external)
