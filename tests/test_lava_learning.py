@@ -20,49 +20,12 @@ from lava_programs import (
     source,
     synapses,
 )
+from learning_programs import COINCIDENCE, LASTING, MIXED, pair_rule, random_learning_program, random_rule
 
 from neurodeploy.backends.loihi.program import LoihiProgram
 from neurodeploy.backends.loihi.reference import simulate
 from neurodeploy.backends.loihi.stock import beyond_stock
-from neurodeploy.chips.loihi_learning import (
-    DEPENDENCIES,
-    POST_TRACES,
-    PRE_TRACES,
-    WIDTHS,
-    LearningRule,
-    LearningState,
-    Product,
-    advance,
-    random_numbers,
-)
-from neurodeploy.chips.loihi_plasticity import map_pair_rule
-from neurodeploy.models.network import Plasticity
-
-
-def random_rule(rng: np.random.Generator) -> LearningRule:
-    """Any sums of products that the engine has, with traces that last and traces that do not."""
-
-    def some(low: int, high: int) -> tuple[Product, ...]:
-        return tuple(
-            Product(
-                int(rng.choice([-7, -4, -3, -1, 1, 2, 5, 7])),
-                int(rng.integers(-7, 9)),
-                str(rng.choice(DEPENDENCIES)),
-                tuple(str(name) for name in rng.choice(list(WIDTHS), size=rng.integers(1, 4))),
-            )
-            for _ in range(rng.integers(low, high))
-        )
-
-    traces = PRE_TRACES + POST_TRACES
-    impulses = {name: int(rng.integers(0, 128)) for name in traces}
-    taus = {name: float(rng.choice([0.0, 0.4, rng.uniform(0.1, 10.0), 30.0])) for name in traces}
-    return LearningRule(some(1, 4), some(0, 3), impulses, taus, int(rng.integers(1, 10_000)))
-
-
-def pair_rule(tau_plus: float, tau_minus: float, a_plus: float, a_minus: float, seed: int) -> LearningRule:
-    one = np.ones(1)
-    plasticity = Plasticity(tau_plus, tau_minus, a_plus, a_minus, "additive", 0.0, 2.0, 1.0)
-    return map_pair_rule(plasticity, "p", "excitatory", one, one, 1.0, seed).rule
+from neurodeploy.chips.loihi_learning import LearningState, advance, random_numbers
 
 
 @needs_lava
@@ -70,7 +33,7 @@ def test_lavas_engine_is_the_one_that_is_written_down(tmp_path: Path) -> None:
     """Weights, tags, all traces and what is sent, in every step, random rounding included."""
     rng, steps = np.random.default_rng(7), 40
     rules = [random_rule(rng) for _ in range(200)]
-    rules += [pair_rule(20.0, 15.0, 0.1, 0.12, 5), pair_rule(0.1, 0.1, np.exp(10.0), 1.0, 9)]
+    rules += [pair_rule(*LASTING, 5), pair_rule(*COINCIDENCE, 9)]
     cases = []
     for rule in rules:
         pres, posts = (int(n) for n in rng.integers(1, 6, 2))
@@ -117,9 +80,9 @@ def learning_program(steps: int, everywhere: bool, **fixed) -> LoihiProgram:
         compartments("second", 6, rng, 1, **_quiet(6), **fixed),
     ]
     rules = [
-        pair_rule(20.0, 15.0, 0.1, 0.12, 5),
-        pair_rule(0.1, 0.1, np.exp(10.0), 1.0, 9),
-        pair_rule(5.0, 0.1, 0.2, 0.3, 2),
+        pair_rule(*LASTING, 5),
+        pair_rule(*COINCIDENCE, 9),
+        pair_rule(*MIXED, 2),
     ]
     for pre, post, rule in ((1, 2, rules[0]), (1, 3, rules[1]), (2, 3, rules[2]), (3, 2, None), (0, 2, None)):
         sizes = program.groups[pre].size, program.groups[post].size
@@ -174,6 +137,16 @@ def test_learning_programs_equal_the_reference(tmp_path: Path) -> None:
     """Spikes, voltages, currents and learned weights; some pairs have no synapse, and neurons are refractory."""
     program = learning_program(200, everywhere=False)
     check_learned(program, execute(program, 200, tmp_path), 200)
+
+
+@needs_lava
+def test_random_learning_networks_equal_the_reference(tmp_path: Path) -> None:
+    program = random_learning_program(4, 100, seed=6)
+    recording, trace = execute(program, 100, tmp_path), simulate(program, 100)
+    assert sum(synapses_.learning is not None for synapses_ in program.synapses) > 8
+    assert differences(program, recording, trace, 100) == []
+    for number, weights in enumerate(trace.weights):
+        np.testing.assert_array_equal(recording[f"mantissa{number}"], weights)
 
 
 @needs_lava

@@ -70,7 +70,7 @@ def generate(
     for name, text in texts.items():
         reader = "read_size_of" if name == "objects.cpp" else "size_of"
         (directory / name).write_text(sizes_as_data(text, structure.groups, sizes, reader))
-    for header in ("engine.h", "arrays.h", "common.h"):
+    for header in ("engine.h", "arrays.h", "common.h", "learning.h"):
         shutil.copy(ENGINE / header, directory / header)
     sources = [name for name in texts if name.endswith(".cpp")]
     (directory / "sources.txt").write_text("\n".join(sources))

@@ -16,13 +16,14 @@ import numpy as np
 
 from neurodeploy.backends.base import Options, Report
 from neurodeploy.backends.brian2 import compiler
+from neurodeploy.backends.brian2.loihi_learning import Learner, rule_arrays
 from neurodeploy.backends.brian2.lower import Block, Placement, join_all
 from neurodeploy.backends.brian2.running import RunningProgram, choose_threads
 from neurodeploy.backends.brian2.structure import SOURCES, Structure, synapses_name
 from neurodeploy.backends.loihi.program import Compartments, LoihiProgram, Source, Synapses
 from neurodeploy.chips.loihi import LOIHI2
 from neurodeploy.chips.loihi_compartment import CURRENTS, LOIHI2_RULES, ONE_CURRENT, TWO_CURRENTS
-from neurodeploy.errors import UnsupportedError
+from neurodeploy.chips.loihi_learning import random_numbers
 
 GROUPS = {1: ONE_CURRENT, 2: TWO_CURRENTS}
 """Group of the compartments with so many currents."""
@@ -44,7 +45,8 @@ class Lowered:
     slots: dict[str, int]
     arrays: dict[str, np.ndarray]
     placements: list[Placement]
-    blocks: list[Block]
+    blocks: dict[int, Block]
+    learners: dict[int, Learner]
 
 
 def structure(parallel: bool) -> Structure:
@@ -74,20 +76,24 @@ def lower_program(program: LoihiProgram, options: Options) -> tuple[Lowered, int
     parts: dict[str, list[dict[str, np.ndarray]]]
     parts = {synapses_name("static", *pair): [NO_SYNAPSES] for pair in made.static}
     owners, longest = list(parts), dict.fromkeys(made.cells, 1)
-    for synapses in program.synapses:
-        if synapses.learning is not None:
-            raise UnsupportedError(
-                f"Projection '{synapses.label}' learns, and the C++ engine has no learning synapses under the rules of a chip",
-                fix="make its synapses static, or run it with the loihi backend",
-            )
+    static: list[int] = []
+    learners: dict[int, Learner] = {}
+    for number, synapses in enumerate(program.synapses):
         pre, post = placements[synapses.pre], placements[synapses.post]
+        if synapses.learning is not None:
+            shift = LOIHI2.weight_shift + synapses.exponent
+            learners[number] = Learner(f"learning{number}", pre.group, post.group, shift)
+            given = _learning_arrays(synapses, pre, post, sizes[post.group])
+            arrays |= {f"learning{number}.{name}": values for name, values in given.items()}
+            continue
+        static.append(number)
         owners.append(synapses_name("static", pre.group, post.group))
         parts[owners[-1]].append(_rows(synapses, pre, post, sizes[post.group]))
         longest[post.group] = max(longest[post.group], int(synapses.delay.max(initial=1)))
-    blocks = join_all(parts, owners, arrays)[len(made.static) :]
+    blocks = dict(zip(static, join_all(parts, owners, arrays)[len(made.static) :], strict=True))
     # A spike of step k is sent after slot k was emptied, so that a ring of d slots holds delays up to d.
     slots = {cell: 1 << int(steps - 1).bit_length() for cell, steps in longest.items()}
-    return Lowered(made, sizes, slots, arrays, placements, blocks), threads
+    return Lowered(made, sizes, slots, arrays, placements, blocks, learners), threads
 
 
 def coefficients(group: Compartments) -> dict[str, np.ndarray]:
@@ -110,6 +116,20 @@ def _rows(synapses: Synapses, pre: Placement, post: Placement, size_of_target: i
     }
 
 
+def _learning_arrays(
+    synapses: Synapses, pre: Placement, post: Placement, size_of_target: int
+) -> dict[str, np.ndarray]:
+    """What a learner is loaded with; its synapses are sorted by source (see :func:`_order`)."""
+    order, rows = _order(synapses), _rows(synapses, pre, post, size_of_target)
+    named = {"pre": "_synaptic_pre", "post": "_synaptic_post", "row": "row"}
+    arrays = {name: rows[key][order] for name, key in named.items()}
+    return arrays | {"weight": synapses.mantissa[order].astype(np.int32)} | rule_arrays(synapses.learning)
+
+
+def _order(synapses: Synapses) -> np.ndarray:
+    return np.argsort(synapses.pre_index, kind="stable")
+
+
 class LoihiEngine:
     """A LoihiProgram that is loaded and can run; groups and synapses are named by their position in it.
 
@@ -129,7 +149,14 @@ class LoihiEngine:
         self.lowered, threads = lower_program(program, options)
         lowered = self.lowered
         self.running = RunningProgram(
-            lowered.structure, lowered.sizes, lowered.slots, lowered.arrays, options, threads, self.report
+            lowered.structure,
+            lowered.sizes,
+            lowered.slots,
+            lowered.arrays,
+            options,
+            threads,
+            self.report,
+            list(lowered.learners.values()),
         )
         self.report.facts |= {
             "engine": options.engine,
@@ -187,6 +214,10 @@ class LoihiEngine:
             times.append(at[first:last])
             who.append(neurons[first:last] + self.lowered.placements[position].start)
         self.running.set_sources(np.concatenate(times), np.concatenate(who))
+        for number, learner in self.lowered.learners.items():
+            rule = self.program.synapses[number].learning
+            if not rule.exact:
+                self.running.load(f"{learner.name}.random", random_numbers(rule, begin, steps))
         self.running.run(steps, progress)
 
     # ----------------------------------------------------------------------------- reading
@@ -214,6 +245,11 @@ class LoihiEngine:
 
     def mantissa(self, synapses: int) -> np.ndarray:
         """The present mantissas of a group of synapses, int64."""
+        if synapses in self.lowered.learners:
+            weights = np.empty(len(self.program.synapses[synapses].mantissa), dtype=np.int64)
+            saved = self.running.save(f"{self.lowered.learners[synapses].name}.weight", np.int32)
+            weights[_order(self.program.synapses[synapses])] = saved
+            return weights
         block = self.lowered.blocks[synapses]
         if not block.position.size:
             return np.empty(0, dtype=np.int64)
@@ -241,6 +277,10 @@ class LoihiEngine:
 
     def set_mantissa(self, synapses: int, mantissa: np.ndarray) -> None:
         """Replace the mantissas of a group of synapses; spikes under way keep the old ones."""
+        if synapses in self.lowered.learners:
+            weights = np.asarray(mantissa)[_order(self.program.synapses[synapses])].astype(np.int32)
+            self.running.load(f"{self.lowered.learners[synapses].name}.weight", weights)
+            return
         block, present = self.lowered.blocks[synapses], self.program.synapses[synapses]
         weight = replace(present, mantissa=np.asarray(mantissa, dtype=np.int64)).weight
         if block.position.size:

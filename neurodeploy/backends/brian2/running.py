@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ import numpy as np
 from neurodeploy import cache
 from neurodeploy.backends.base import Options, Report
 from neurodeploy.backends.brian2 import compiler
+from neurodeploy.backends.brian2.loihi_learning import Learner
 from neurodeploy.backends.brian2.structure import SOURCES, Structure
 from neurodeploy.backends.brian2.trials.structure import TrialStructure
 from neurodeploy.errors import RunError
@@ -135,6 +137,8 @@ class RunningProgram:
         Everything to load, by the engine's names.
     options : Options
     threads : int
+    learners : list of Learner
+        Synapses that learn as Loihi's do; their arrays are among `arrays`.
     report : Report
         Gets the seconds that compiling and loading took, and whether something was compiled.
 
@@ -154,6 +158,7 @@ class RunningProgram:
         options: Options,
         threads: int,
         report: Report,
+        learners: Sequence[Learner] = (),
     ) -> None:
         self.structure = structure
         self.sizes = sizes
@@ -170,6 +175,8 @@ class RunningProgram:
         try:
             self.engine = self._start()
             started = time.perf_counter()
+            for one in learners:
+                self.ask(f"learning {one.name} {one.source} {one.target} {one.exponent}")
             for name, array in arrays.items():
                 self.load(name, array)
             self.ask("prepare")

@@ -15,8 +15,10 @@ from typing import BinaryIO
 import brian2
 import numpy as np
 
+from neurodeploy.backends.brian2 import loihi_learning as learning
 from neurodeploy.backends.brian2.objects import Callbacks, build_objects
 from neurodeploy.backends.brian2.structure import RULE_WIDTH, SOURCES, Structure
+from neurodeploy.chips.loihi_learning import LearningState, advance
 from neurodeploy.chips.rules import rules_by_name
 
 INTEGERS = ("row", "send_steps", "rule_row", "pre_at", "post_at")
@@ -53,6 +55,39 @@ class Channel:
     file: BinaryIO
 
 
+class RuntimeLearning:
+    """Synapses that learn, as ``Learning`` in ``engine/learning.h``."""
+
+    def __init__(self, source: str, target: str, exponent: int) -> None:
+        self.source, self.target, self.exponent = source, target, exponent
+        self.arrays = {"random": np.empty(0)}
+        self.state: LearningState | None = None
+        self.next_random = 0
+
+    def load(self, name: str, values: np.ndarray) -> None:
+        self.arrays[name] = values
+        if name == "weight" and self.state is not None:
+            self.state.weight = values.astype(np.int64)
+
+    def prepare(self, sizes: dict[str, int]) -> None:
+        a = self.arrays
+        self.rule = learning.rule_from(a["rule"], a["impulse"], a["decay"])
+        pre, post = a["pre"].astype(np.int64), a["post"].astype(np.int64)
+        self.state = LearningState.of(pre, post, a["weight"], sizes[self.source], sizes[self.target])
+
+    def step(self, now: int, pre: np.ndarray, post: np.ndarray, ring: Ring) -> None:
+        assert self.state is not None
+        sends = np.flatnonzero(pre[self.state.pre_index])
+        sent = (self.state.weight[sends] << self.exponent).astype(float)
+        ring.send(self.arrays["row"][sends], np.full(len(sends), now + 1), sent)
+        numbers = self.arrays["random"].reshape(-1, 3)
+        number = numbers[self.next_random] if len(numbers) else np.zeros(3)
+        self.next_random += 1
+        advance(self.rule, self.state, pre, post, number)
+        self.arrays["weight"] = self.state.weight.astype(np.int32)
+        self.arrays["tag"] = self.state.tag.astype(np.int32)
+
+
 class Runtime:
     """A structure in Brian2's runtime, obeying instructions."""
 
@@ -73,6 +108,7 @@ class Runtime:
         self.spike_channels: list[tuple[str, np.ndarray, BinaryIO]] = []
         self.source_steps = self.source_neurons = np.empty(0, dtype=np.int32)
         self.step = 0
+        self.learnings: dict[str, RuntimeLearning] = {}
         self.network: brian2.Network | None = None
 
     # --------------------------------------------------------------------------- arrays
@@ -87,7 +123,11 @@ class Runtime:
         return self.objects.groups[owner].variables[rest]
 
     def load(self, name: str, path: str) -> None:
-        last = name.rsplit(".", 1)[-1]
+        owner, _, last = name.rpartition(".")
+        if owner in self.learnings:
+            dtype = np.int32 if last in learning.INTEGERS else np.float64
+            self.learnings[owner].load(last, np.fromfile(path, dtype=dtype))
+            return
         if name == "rules":
             self.rules_table = np.fromfile(path).reshape(-1, RULE_WIDTH)
             return
@@ -104,6 +144,10 @@ class Runtime:
         self._variable(name).set_value(values)
 
     def save(self, name: str, path: str) -> None:
+        owner, _, last = name.rpartition(".")
+        if owner in self.learnings:
+            self.learnings[owner].arrays[last].tofile(path)
+            return
         if name.endswith(".ring"):
             self.rings[name[: -len(".ring")]].data.tofile(path)
             return
@@ -131,7 +175,10 @@ class Runtime:
                 synapses.pre.when = "before_groups"
             for path in synapses._pathways:
                 path.order = 0 if path.prepost == "post" else 1
+        for learner in self.learnings.values():
+            learner.prepare(self.sizes)
         operations = [
+            brian2.NetworkOperation(self._learn, when="before_synapses", order=0),
             brian2.NetworkOperation(self._begin, when="before_groups", order=2),
             brian2.NetworkOperation(lambda: self._record(after=True), when="after_groups"),
             brian2.NetworkOperation(
@@ -176,8 +223,21 @@ class Runtime:
             file.write(rows.tobytes())
         self.step += 1
 
+    def _learn(self) -> None:
+        for learner in self.learnings.values():
+            pre, post = self._fired(learner.source), self._fired(learner.target)
+            learner.step(self.step, pre, post, self.rings[learner.target])
+
+    def _fired(self, group: str) -> np.ndarray:
+        space = self.objects.groups[group].variables["_spikespace"].get_value()
+        fired = np.zeros(self.sizes[group], dtype=bool)
+        fired[space[: space[-1]]] = True
+        return fired
+
     def run(self, steps: int) -> None:
         assert self.network is not None
+        for learner in self.learnings.values():
+            learner.next_random = 0
         last = time.monotonic()
         for begin in range(0, steps, 50):
             self.network.run(min(50, steps - begin) * brian2.second, namespace={})
@@ -197,6 +257,9 @@ class Runtime:
             self.save(*words)
         elif verb == "prepare":
             self.prepare()
+        elif verb == "learning":
+            name, source, target, exponent = words
+            self.learnings[name] = RuntimeLearning(source, target, int(exponent))
         elif verb == "sources":
             self.source_steps, self.source_neurons = (np.fromfile(path, dtype=np.int32) for path in words)
         elif verb == "channel":
