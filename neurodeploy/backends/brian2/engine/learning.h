@@ -14,13 +14,14 @@
 
 namespace neurodeploy {
 
+static const int64_t TRACE_HIGH = 127, WEIGHT_HIGH = 255, TAG_LOW = -257, TAG_HIGH = 255;
+static const int64_t HIGH = (1 << 15) - 1, LOW = -(1 << 15) - 1;  // of the accumulator
+
 struct Learning {
-    static const int FACTORS = 9;     // x0 y0 x1 x2 y1 y2 y3 w t
-    static const int TRACES = 5;      // x1 x2 (by pre neuron), y1 y2 y3 (by post neuron)
-    static const int PRE_TRACES = 2;
-    static const int64_t TRACE_HIGH = 127, WEIGHT_HIGH = 255, TAG_LOW = -257, TAG_HIGH = 255;
-    static const int FRACTION = 7;                         // bits below a whole weight
-    static const int64_t HIGH = (1 << 15) - 1, LOW = -(1 << 15) - 1;  // of the accumulator
+    enum { FACTORS = 9 };     // x0 y0 x1 x2 y1 y2 y3 w t
+    enum { TRACES = 5, PRE_TRACES = 2 };  // x1 x2 (by pre neuron), y1 y2 y3 (by post neuron)
+    enum { FRACTION = 7 };    // bits below a whole weight
+    enum { PRODUCT_WIDTH = 16 };
 
     struct Product {
         bool tag;
@@ -52,8 +53,6 @@ struct Learning {
     std::vector<int32_t> visited, tagged;
     std::vector<char> seen;
     bool visits_all = false;
-
-    static const int PRODUCT_WIDTH = 16;
 
     void prepare() {
         products.clear();
