@@ -25,6 +25,12 @@ from neurodeploy.models.network import Network
 if TYPE_CHECKING:
     from rich.table import Table
 
+EXACT = 1e-12
+"""Relative errors below this are those of floating point, and not told."""
+
+SMALL = 1e-4
+"""Parameters that are off by less than this share are counted, not listed, in the tables for people."""
+
 FILE = "quantisation.json"
 """Name of the report in a run's folder."""
 
@@ -96,7 +102,11 @@ class PopulationRow:
 
 @dataclass
 class ParameterRow:
-    """A parameter of a population: how far the chip's is from it, at most and on average, in its own unit."""
+    """A parameter of a population: how far the chip's is from it, at most and on average, in its own unit.
+
+    `largest_relative_error` is that of the decay in a step for a time constant, and a share of the way from reset to
+    threshold for a voltage.
+    """
 
     population: str
     parameter: str
@@ -199,7 +209,12 @@ class QuantisationReport:
             ("population", "parameter"),
             ("largest error", "relative", "mean error", "values"),
         )
-        for line in self.parameters:
+        told = [line for line in self.parameters if line.largest_relative_error > SMALL]
+        if len(told) < len(self.parameters):
+            rounded.caption = (
+                f"{len(self.parameters) - len(told)} more are off by less than {100 * SMALL:g} %"
+            )
+        for line in told:
             rounded.add_row(
                 escape(line.population),
                 line.parameter,
@@ -265,7 +280,8 @@ def _projection_row(
     for _, bundle, synapses in parts:
         weight = synapses.weight / each.scale.per_nA
         there = bundle.weight != 0
-        relative.append(np.abs(weight[there] / bundle.weight[there] - 1))
+        error = np.abs(weight[there] / bundle.weight[there] - 1)
+        relative.append(np.where(error > EXACT, error, 0.0))
         values.append(synapses.weight)
         exact.append(bundle.weight)
         unit = 1 << (chip.weight_shift + synapses.exponent)
@@ -319,21 +335,34 @@ def _parameter_rows(network: Network, position: int, each: Lowered, chip: LoihiC
         rest = np.where(
             cells.dv > 0, bias(cells.bias_mant, cells.bias_exp) * unity / cells.dv / scale.v_scale, 0.0
         )
-    found: list[tuple[str, str, np.ndarray, np.ndarray]] = [
-        ("tau_m", "ms", p["tau_m"], time_constant(membrane.dv / unity, dt)),
-        ("v_thresh", "mV", p["v_thresh"], p["v_reset"] + steps_at / scale.v_scale),
-        ("tau_refrac", "ms", p["tau_refrac"], membrane.refractory * dt),
-        ("resting voltage", "mV", p["v_reset"] + membrane.rest, p["v_reset"] + rest),
+    tau = time_constant(membrane.dv / unity, dt)
+    fire, ends = p["v_reset"] + steps_at / scale.v_scale, p["v_reset"] + rest
+    found: list[tuple[str, str, np.ndarray, np.ndarray, np.ndarray]] = [
+        ("tau_m", "ms", p["tau_m"], tau, membrane.dv / unity / membrane.exact_dv - 1),
+        ("v_thresh", "mV", p["v_thresh"], fire, (fire - p["v_thresh"]) / membrane.threshold),
+        (
+            "tau_refrac",
+            "ms",
+            p["tau_refrac"],
+            membrane.refractory * dt,
+            _share(membrane, p["tau_refrac"], dt),
+        ),
+        (
+            "resting voltage",
+            "mV",
+            p["v_reset"] + membrane.rest,
+            ends,
+            (rest - membrane.rest) / membrane.threshold,
+        ),
     ]
     for row, name in enumerate(("tau_syn_E", "tau_syn_I") if "tau_syn_E" in p else ()):
-        found.append((name, "ms", p[name], time_constant(membrane.effective_du[row] / unity, dt)))
+        decay = membrane.effective_du[row] / unity
+        found.append((name, "ms", p[name], time_constant(decay, dt), decay / membrane.exact_du[row] - 1))
     result = []
-    for name, unit, exact, chips in found:
+    for name, unit, exact, chips, relative in found:
         off = np.abs(chips - exact)
-        if not off.max(initial=0.0) > 0:
+        if not off.max(initial=0.0) > EXACT * np.abs(exact).max():
             continue
-        with np.errstate(divide="ignore", invalid="ignore"):
-            relative = np.where(exact != 0, off / np.abs(exact), np.where(off > 0, np.inf, 0.0))
         result.append(
             ParameterRow(
                 population=membrane.label,
@@ -341,9 +370,14 @@ def _parameter_rows(network: Network, position: int, each: Lowered, chip: LoihiC
                 unit=unit,
                 largest_error=float(off.max()),
                 mean_error=float(off.mean()),
-                largest_relative_error=float(relative.max()),
+                largest_relative_error=float(np.abs(relative).max()),
                 distinct_before=len(np.unique(exact)),
                 distinct=len(np.unique(chips)),
             )
         )
     return result
+
+
+def _share(membrane: Membrane, tau: np.ndarray, dt: float) -> np.ndarray:
+    """By how much a refractory period is longer, as a share of it; of a step where there is none."""
+    return np.asarray((membrane.refractory * dt - tau) / np.where(tau > 0, tau, dt))
