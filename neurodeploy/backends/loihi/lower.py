@@ -93,6 +93,7 @@ def lower(
     program.cores = placed.cores
     program.changes += placed.changes
     _recordings(network, program)
+    program.changes += program.report.summary
     program.report.changes = program.changes
     return program
 

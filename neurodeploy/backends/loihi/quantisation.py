@@ -156,6 +156,26 @@ class QuantisationReport:
         rows = {name: [asdict(row) for row in getattr(self, name)] for name in parts}
         return dict(_plain({"chip": self.chip, **rows, "changes": self.changes}))
 
+    @property
+    def summary(self) -> list[str]:
+        """Two sentences: the largest error of a weight, the largest of a voltage."""
+        found = []
+        if self.projections:
+            worst = max(self.projections, key=lambda row: row.largest_error)
+            count = sum(row.synapses for row in self.projections)
+            found.append(
+                f"{count:,} weights in the chip's numbers: off by {100 * worst.largest_error:.2g} % at most"
+                + (f" (projection '{worst.label}')" if worst.largest_error else "")
+                + f", {sum(row.clipped for row in self.projections)} clipped, {sum(row.zeroed for row in self.projections)} zeroed"
+            )
+        if self.populations:
+            row = max(self.populations, key=lambda row: row.error.total)
+            found.append(
+                f"Voltages with the same spikes: off by {row.error.typical:.2g} mV mostly and {row.error.total:.2g} mV at most"
+                f" in '{row.label}', because of its {row.error.largest_part}, less in others; {FILE} has all of it"
+            )
+        return found
+
     def with_activity(self, activity: Activity) -> list[PopulationRow]:
         """The populations' rows for another activity than was assumed, such as that of a run."""
         return [_population_row(each, activity, chip_by_name(self.chip)) for each in self.lowered.values()]
