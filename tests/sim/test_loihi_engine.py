@@ -16,7 +16,6 @@ from neurodeploy.backends.base import Options
 from neurodeploy.backends.brian2.loihi import LoihiEngine
 from neurodeploy.backends.loihi.program import Compartments, LoihiProgram, Source, Synapses
 from neurodeploy.backends.loihi.reference import simulate
-from neurodeploy.errors import UnsupportedError
 
 NETWORKS, STEPS = 500, 100
 
@@ -179,10 +178,3 @@ def test_the_second_model_compiles_nothing() -> None:
         if model is not alone:
             assert engine.report.facts["compiled"] is False
     assert engine.report.executed_by == "chip arithmetic"
-
-
-def test_synapses_that_learn_are_refused_by_name() -> None:
-    model = program([source(), cells()], [synapses(0, 1, (0, 0, 4, 1))])
-    model.synapses[0].learning = object()
-    with pytest.raises(UnsupportedError, match="'0→1' learns"):
-        LoihiEngine(model, Options("loihi2", "cpp"))

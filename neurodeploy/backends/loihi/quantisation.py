@@ -166,7 +166,8 @@ class QuantisationReport:
             found.append(
                 f"{count:,} weights in the chip's numbers: off by {100 * worst.largest_error:.2g} % at most"
                 + (f" (projection '{worst.label}')" if worst.largest_error else "")
-                + f", {sum(row.clipped for row in self.projections)} clipped, {sum(row.zeroed for row in self.projections)} zeroed"
+                + f", {sum(row.clipped for row in self.projections)} clipped"
+                + f", {sum(row.zeroed for row in self.projections)} zeroed"
             )
         if self.populations:
             row = max(self.populations, key=lambda row: row.error.total)
