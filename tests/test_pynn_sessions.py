@@ -299,6 +299,51 @@ def test_a_refused_change_changes_nothing(backend) -> None:
     assert sim.capture().digest() == before
 
 
+def test_what_a_session_refuses_leaves_the_model_as_it_was(backend, monkeypatch) -> None:
+    pre, post, more = cells(label="pre"), cells(label="post"), cells(label="more")
+    wires = all_to_all(pre, post + more, weight=0.5)
+    current = sim.DCSource(amplitude=1.0)
+    current.inject_into(post)
+    sim.run(1.0)
+    told = []
+
+    def refuse(*_) -> None:
+        raise UnsupportedError("not here")
+
+    def refuse_second(projection, weight) -> None:
+        told.append((projection, weight))
+        if projection == 1:
+            refuse()
+
+    for name in ("set_parameters", "set_state", "set_delays", "set_injections"):
+        monkeypatch.setattr(backend.session, name, refuse)
+    monkeypatch.setattr(backend.session, "set_weights", refuse_second)
+    for change in (
+        lambda: post.set(tau_m=30.0, cm=2.0),
+        lambda: post[0:2].set(tau_m=30.0),
+        lambda: post.initialize(v=-60.0),
+        lambda: wires.set(delay=3.0),
+        lambda: wires.set(weight=0.75),
+        lambda: current.set_parameters(amplitude=2.0),
+        lambda: sim.DCSource(amplitude=3.0).inject_into(more),
+    ):
+        with refused(["not here"]):
+            change()
+    assert [projection for projection, _ in told] == [
+        0,
+        1,
+        0,
+    ]  # the second part is refused, the first is set back
+    assert told[2][1].tolist() == [0.5] * 16
+    network = sim.capture()
+    assert post.get("tau_m") == 20.0
+    assert wires.get("weight", "list", with_address=False) == [0.5] * 32
+    assert network.projections[0].delay.tolist() == [STEP] * 16
+    assert network.populations[1].parameters["cm"].tolist() == [1.0] * 4
+    assert network.populations[1].initial_values["v"].tolist() == [-65.0] * 4
+    assert [(i.population, i.amplitudes[0]) for i in network.injections] == [(1, 1.0)]
+
+
 def test_views_and_assemblies_set_through_masks(backend) -> None:
     first, second = cells(4, "first"), cells(3, "second")
     together = first + second

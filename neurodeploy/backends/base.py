@@ -75,12 +75,16 @@ class Report:
         Seconds spent in ``build``, ``compile`` and ``run``.
     facts : dict
         Versions, hashes, counts.
+    quantisation : QuantisationReport or None
+        What became of every number of a model that was lowered to a chip's whole numbers; has ``data``, ``render()`` and
+        ``save(folder)``.
     """
 
     executed_by: str = "float"
     changes: list[str] = field(default_factory=list)
     wall: dict[str, float] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
+    quantisation: Any = None
 
 
 class Session(ABC):

@@ -89,7 +89,7 @@ def map_pair_rule(
         What the engine has no terms for: a multiplicative rule, a lower bound other than 0, inhibitory synapses, delays other
         than one step behind the synapse, changes too large or too small; weights outside their bounds.
     """
-    _refuse(plasticity, label, receptor, weight, delay_steps)
+    refuse(plasticity, label, receptor, weight, delay_steps)
     impulses: dict[str, int] = {}
     taus: dict[str, float] = {}
     products: list[Product] = []
@@ -184,19 +184,25 @@ def _too_small(name: str, units: float) -> UnsupportedError:
         f"{name} changes a weight by {units:.2g} of 255 units",
         why=f"weights have 8 bits; the smallest change that the learning engine can add is 2^{EXPONENT_LOW} units, by"
         " rounding at random",
-        fix="use a larger amplitude, a smaller w_max, or 0",
+        fix="use a larger amplitude, a longer time constant, or an amplitude of 0",
     )
 
 
-def _refuse(
+def refuse(
     plasticity: Plasticity, label: str, receptor: str, weight: np.ndarray, delay_steps: np.ndarray
 ) -> None:
+    """Raise for a rule, weights or delays that a learning synapse of the chip can't have; arguments of :func:`map_pair_rule`.
+
+    Raises
+    ------
+    UnsupportedError
+    """
     start = f"Projection '{label}': "
     if plasticity.weight_dependence != "additive":
         raise UnsupportedError(
             f"{start}the {plasticity.weight_dependence} weight dependence is not mapped to Loihi's learning engine",
             why="its products with the weight are cut to 15 bits and rounded down, which drives every weight towards 0",
-            fix="use AdditiveWeightDependence, or the 'ideal' rules",
+            fix="use AdditiveWeightDependence, or the brian2 backend with the 'ideal' or 'spinnaker' rules",
         )
     if plasticity.w_min != 0 or plasticity.w_max <= 0 or receptor != "excitatory":
         raise UnsupportedError(
@@ -204,6 +210,14 @@ def _refuse(
             why="a learning synapse of Loihi keeps an excitatory weight between 0 and 255 units",
             fix="use an excitatory projection with w_min = 0 and w_max above 0",
         )
+    for name in ("A_plus", "A_minus"):
+        amplitude = getattr(plasticity, name)
+        if amplitude < 0:
+            raise UnsupportedError(
+                f"{start}{name} is {amplitude:g}; on Loihi it must be at least 0",
+                why="amplitudes are impulses of traces, which have no sign",
+                fix=f"use {name} of at least 0, or the brian2 backend with the 'ideal' or 'spinnaker' rules",
+            )
     if plasticity.dendritic_delay_fraction != 1.0 or np.any(delay_steps != 1):
         longest = int(np.max(delay_steps, initial=1))
         raise UnsupportedError(

@@ -27,6 +27,7 @@ class LoihiEngineSession(ProgramSession):
         self.program = lower(network, self.chip.name, options.allow_losses)
         self._membranes = membranes(network, self.chip)
         self.report.changes += self.program.changes
+        self.report.quantisation = self.program.report
         self.report.wall["build"] = time.perf_counter() - started
         self.engine = LoihiEngine(self.program, options, self.report)
         self.report.wall["run"] = 0.0

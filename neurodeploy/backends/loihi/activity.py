@@ -121,18 +121,23 @@ class Activity:
 
 
 def expected(network: Network) -> Activity:
-    """Sources as their trains and rates say (an array's rate until its last spike), other neurons as is assumed."""
+    """Sources as their trains and rates say, other neurons as is assumed.
+
+    An array's rate is that until its last spike, or in the time that :data:`RATE` has a spike in.
+    """
     dt = network.time_step
     result = Activity(max(round(WINDOW / dt), 1))
     for population in network.populations:
         if population.cell == "SpikeSourcePoisson":
             rate = np.asarray(population.parameters["rate"], dtype=float) * dt / 1000.0
-            result.rate.append(rate)
-            result.most.append(poisson.ppf(1.0 - BEYOND, rate * result.window))
+            result.rate.append(-np.expm1(-rate))
+            result.most.append(np.minimum(poisson.ppf(1.0 - BEYOND, rate * result.window), result.window))
         elif population.cell == "SpikeSourceArray":
             steps = _steps(population, dt)
             last = max((train[-1] for train in steps if len(train)), default=0.0)
-            result.rate.append(np.array([len(train) for train in steps]) / (last + 1.0))
+            result.rate.append(
+                np.array([len(train) for train in steps]) / max(last + 1.0, 1000.0 / RATE / dt)
+            )
             result.most.append(most_in_window(steps, result.window))
         else:
             result.rate.append(np.full(population.size, RATE * dt / 1000.0))

@@ -11,7 +11,7 @@ from neurodeploy.backends.loihi.discretise import Membrane, discretise
 from neurodeploy.backends.loihi.inputs import constant_currents
 from neurodeploy.backends.loihi.lower import share_currents
 from neurodeploy.backends.loihi.program import Compartments, LoihiProgram, Synapses, Units
-from neurodeploy.backends.loihi.quantise import quantise_cells
+from neurodeploy.backends.loihi.quantise import lost_levels, quantise_cells
 from neurodeploy.backends.loihi.scales import Scale
 from neurodeploy.chips.loihi import LoihiChip, chip_by_name
 from neurodeploy.chips.loihi_arithmetic import representable
@@ -57,10 +57,14 @@ def _membranes_or_loss(
     found = discretise(
         network, chip, lambda position: constant_currents(network, position, network.injections)
     )
-    for loss in found.losses:
+    _refuse_losses(found.losses, label, allowed)
+    return found.membranes
+
+
+def _refuse_losses(losses: list[RequestError], label: str, allowed: list[str]) -> None:
+    for loss in losses:
         if loss.what.startswith(f"Population '{label}'") and f"lost: {loss.what}" not in allowed:
             raise loss
-    return found.membranes
 
 
 def registers(network: Network, position: int, program: LoihiProgram) -> Registers:
@@ -88,11 +92,12 @@ def registers(network: Network, position: int, program: LoihiProgram) -> Registe
             fix="set the parameters before the first run, or call reset() first",
         )
     per_nA = float(units.i_scale[0])
-    scale = Scale(per_nA, per_nA / membrane.per_current)
+    scale = Scale(per_nA, per_nA / membrane.per_current, reason="strongest value when the run began")
     cells, new_units = quantise_cells(membrane, scale, currents)
     _fits(
         label, "threshold", membrane.threshold * scale.v_scale, chip.largest_threshold << chip.threshold_shift
     )
+    _refuse_losses(lost_levels(membrane, cells, scale), label, program.changes)
     drive = membrane.drive * scale.v_scale
     _fits(label, "drive", drive, chip.largest_bias_mantissa << chip.largest_bias_exponent)
     return Registers(

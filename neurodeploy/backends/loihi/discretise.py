@@ -17,7 +17,7 @@ import numpy as np
 from neurodeploy.backends.lowering import first_bad
 from neurodeploy.chips.loihi import LoihiChip
 from neurodeploy.chips.loihi_arithmetic import CURRENT_DECAY_OFFSET, nearest_decay
-from neurodeploy.chips.rules import GRID_TOLERANCE
+from neurodeploy.chips.rules import GRID_TOLERANCE, rules_table
 from neurodeploy.errors import RequestError, UnsupportedError
 from neurodeploy.models.network import Network, Population
 
@@ -121,7 +121,7 @@ def _refuse(population: Population) -> None:
         raise UnsupportedError(
             f"{where}: Loihi has no cell type {population.cell}",
             why=WHY_NOT.get(population.cell, f"its neuron can be {' or '.join(CELLS)}"),
-            fix="use IF_curr_exp, or run it with the brian2 or the spinnaker backend, which have it",
+            fix=f"use {' or '.join(CELLS)}" + _elsewhere(population.cell),
         )
     for name, values in (*population.parameters.items(), *population.initial_values.items()):
         if not np.all(np.isfinite(values)):
@@ -148,6 +148,12 @@ def _refuse(population: Population) -> None:
         )
 
 
+def _elsewhere(cell: str) -> str:
+    """Where a cell can be run, as the end of a sentence."""
+    names = [f"'{name}'" for name, rules in rules_table().items() if not rules.chip and cell in rules.cells]
+    return f", or the brian2 backend with the rules {' or '.join(names)}, which have it" if names else ""
+
+
 def _membrane(
     network: Network, population: Population, injected: np.ndarray, chip: LoihiChip, result: Discretised
 ) -> Membrane:
@@ -169,8 +175,10 @@ def _membrane(
     share = np.where(dv > 0, dv / unity, exact_dv)
     initial = population.initial_values
     started = np.stack([np.asarray(initial.get(n, 0.0)) * np.ones(size) for n in ("isyn_exc", "isyn_inh")])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        current = np.where(started != 0, started / (1 - exact_du), 0.0)
+    remains = effective < unity
+    current = np.divide(started, 1 - exact_du, out=np.zeros((2, size)), where=remains & (started != 0))
+    for row, name in enumerate(("isyn_exc", "isyn_inh")):
+        _say_forgotten(population, name, started[row], remains[row], result)
     _say_rounded(population, dt, "tau_m", dv / unity, exact_dv, result)
     for row, name in enumerate(("tau_syn_E", "tau_syn_I") if currents else ()):
         _say_rounded(population, dt, name, effective[row] / unity, exact_du[row], result)
@@ -191,6 +199,22 @@ def _membrane(
         current=current,
         refractory=_refractory(population, dt, chip, result.changes),
     )
+
+
+def _say_forgotten(
+    population: Population, name: str, started: np.ndarray, remains: np.ndarray, result: Discretised
+) -> None:
+    """An initial current of which nothing is left after the decay of its first step is a loss."""
+    gone = np.flatnonzero((started != 0) & ~remains)
+    if gone.size:
+        result.losses.append(
+            RequestError(
+                f"Population '{population.label}': the initial {name} of neuron {gone[0]}, {started[gone[0]]:g} nA, has no effect"
+                f" on the chip ({gone.size} of {population.size} neurons)",
+                why="a current decays before it acts, and with so short a time constant nothing is left of it after one step",
+                fix=f"use a longer tau_syn_{name[5].upper()}, an initial v, or no initial {name}",
+            )
+        )
 
 
 def _refractory(population: Population, dt: float, chip: LoihiChip, changes: list[str]) -> np.ndarray:

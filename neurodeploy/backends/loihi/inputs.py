@@ -38,6 +38,25 @@ def at_once(
     return Source(label, size, pairs[0], pairs[1])
 
 
+def say_coinciding(network: Network, position: int, changes: list[str]) -> None:
+    r"""Say in `changes` how many spikes of a ``SpikeSourcePoisson`` the chip can't tell apart.
+
+    Of r spikes a step :math:`1 - e^{-r}` are left.
+    """
+    population = network.populations[position]
+    rate = np.asarray(population.parameters["rate"], dtype=float)
+    drawn = rate * network.time_step / 1000.0
+    if not drawn.any():
+        return
+    left = -np.expm1(-drawn)
+    fastest = int(np.argmax(rate))
+    changes.append(
+        f"Population '{population.label}': {100 * (1 - left.sum() / drawn.sum()):.3g} % of its Poisson spikes fall into a step in"
+        f" which their neuron already spikes, and are one with it; at {rate[fastest]:g} Hz a neuron sends"
+        f" {1000.0 * left[fastest] / network.time_step:.4g} Hz"
+    )
+
+
 def poisson_source(network: Network, position: int, begin: int, end: int) -> Source:
     """Spikes of a ``SpikeSourcePoisson`` in the steps from `begin` to before `end`; the same trains as on every backend."""
     population, dt = network.populations[position], network.time_step
@@ -50,6 +69,10 @@ def poisson_source(network: Network, position: int, begin: int, end: int) -> Sou
     )
     steps = np.clip(np.floor(times / dt).astype(np.int64), begin, max(end - 1, begin))
     return at_once(population.label, population.size, steps, neurons)
+
+
+NEVER = 1e12
+"""ms: PyNN's ``stop`` of a ``DCSource`` that is given none; a current that changes then does not change."""
 
 
 def constant_currents(network: Network, population: int, injections: list[Injection]) -> np.ndarray:
@@ -67,7 +90,7 @@ def constant_currents(network: Network, population: int, injections: list[Inject
             continue
         before = np.flatnonzero(injection.times <= GRID_TOLERANCE * network.time_step)
         now = injection.amplitudes[before[-1]] if before.size else 0.0
-        later = injection.amplitudes[len(before) :]
+        later = injection.amplitudes[len(before) :][injection.times[len(before) :] < NEVER]
         changed = np.flatnonzero(later != now)
         if changed.size:
             time = injection.times[len(before) + changed[0]]
@@ -75,7 +98,8 @@ def constant_currents(network: Network, population: int, injections: list[Inject
                 f"Population '{target.label}': an injected current changes to {later[changed[0]]:g} nA at {time:g} ms;"
                 " on Loihi it must be the same from the start to the end",
                 why="it becomes the bias of a neuron, which stays as it was loaded",
-                fix="give the current as spikes of a SpikeSourceArray, or run it with the brian2 backend",
+                fix="change it between two runs, give it as spikes of a SpikeSourceArray, or use the brian2 backend with the"
+                " rules 'ideal' or 'spinnaker'",
             )
         np.add.at(total, injection.neurons, now)
     return total

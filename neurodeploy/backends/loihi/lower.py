@@ -15,11 +15,11 @@ from neurodeploy.backends.loihi.bundles import Bundle, bundles
 from neurodeploy.backends.loihi.cores import split_over_cores
 from neurodeploy.backends.loihi.delays import map_delays
 from neurodeploy.backends.loihi.discretise import Membrane, discretise
-from neurodeploy.backends.loihi.inputs import array_source, constant_currents
-from neurodeploy.backends.loihi.plasticity import map_plasticity
+from neurodeploy.backends.loihi.inputs import array_source, constant_currents, say_coinciding
+from neurodeploy.backends.loihi.plasticity import map_plasticity, refuse_rules
 from neurodeploy.backends.loihi.program import LoihiProgram, Source, Synapses
 from neurodeploy.backends.loihi.quantisation import Lowered, report
-from neurodeploy.backends.loihi.quantise import Quantised, quantise_cells, quantise_synapses
+from neurodeploy.backends.loihi.quantise import Quantised, lost_levels, quantise_cells, quantise_synapses
 from neurodeploy.backends.loihi.scales import Currents, Scale, choose_scale, worst_input
 from neurodeploy.backends.lowering import refuse
 from neurodeploy.chips.loihi import SIGN_MODES, LoihiChip, chip_by_name
@@ -29,6 +29,9 @@ from neurodeploy.models.network import Network
 
 RECORDABLE = {"IF_curr_exp": ("spikes", "v", "isyn_exc", "isyn_inh"), "IF_curr_delta": ("spikes", "v")}
 """What can be recorded of a cell; of a source, its spikes."""
+
+NAMED_LOSSES = 3
+"""Losses that are named beside the first."""
 
 STEP_DOWN = 0.995
 """Factor by which a scale is lowered where rounding up made the worst input overflow after all."""
@@ -60,6 +63,7 @@ def lower(
     program.changes += discrete.changes
     losses = list(discrete.losses)
     synapses = bundles(network, discrete.membranes, program.changes)
+    refuse_rules(network, synapses)
 
     lowered: dict[int, Lowered] = {}
 
@@ -80,7 +84,7 @@ def lower(
         map_plasticity(network, quantised, membrane, program.changes)
         lowered[position] = Lowered(membrane, cells, scale, quantised.pairs)
         program.changes += quantised.changes
-        losses += quantised.losses
+        losses += lost_levels(membrane, cells, scale) + quantised.losses
     _settle_losses(losses, program.changes, allow_losses)
     program.synapses.sort(key=lambda s: s.projection)
     program.report = report(network, lowered, expected(network), kind)
@@ -102,6 +106,7 @@ def _source(network: Network, position: int, changes: list[str]) -> Source:
     population = network.populations[position]
     if population.cell == "SpikeSourceArray":
         return array_source(network, position, changes)
+    say_coinciding(network, position, changes)
     nothing = np.empty(0, dtype=np.int64)
     return Source(population.label, population.size, nothing, nothing)
 
@@ -160,9 +165,13 @@ def _most_units(bundle: Bundle, synapses: Synapses) -> np.ndarray:
 
 
 def _settle_losses(losses: list[RequestError], changes: list[str], allow_losses: bool) -> None:
-    """Raise the first loss, or tell all of them where they are allowed."""
+    """Raise the first loss, with the next ones named, or tell all of them where they are allowed."""
     if losses and not allow_losses:
-        raise losses[0]
+        first, others = losses[0], [loss.what for loss in losses[1:]]
+        named = [f"  also lost: {what}" for what in others[:NAMED_LOSSES]]
+        if len(others) > NAMED_LOSSES:
+            named.append(f"  and {len(others) - NAMED_LOSSES} more")
+        raise RequestError("\n".join([first.what, *named]), why=first.why, fix=first.fix)
     changes += [f"lost: {loss.what}" for loss in losses]
 
 

@@ -8,14 +8,24 @@ from __future__ import annotations
 
 import numpy as np
 
+from neurodeploy.backends.loihi.bundles import Bundle
 from neurodeploy.backends.loihi.discretise import Membrane
 from neurodeploy.backends.loihi.quantise import Quantised
-from neurodeploy.chips.loihi_plasticity import map_pair_rule
+from neurodeploy.chips.loihi_plasticity import map_pair_rule, refuse
 from neurodeploy.errors import UnsupportedError
 from neurodeploy.models.network import Network
 
 SEEDS_APART = 4
 """A rule takes its seed for its pre traces and two more for its post traces."""
+
+
+def refuse_rules(network: Network, synapses: list[Bundle]) -> None:
+    """Raise for the first rule that no scale could help; see :func:`neurodeploy.chips.loihi_plasticity.refuse`."""
+    for bundle in synapses:
+        projection = network.projections[bundle.projection]
+        if projection.plasticity is not None:
+            weight = np.asarray(projection.weight, dtype=float)
+            refuse(projection.plasticity, bundle.label, projection.receptor, weight, bundle.delay)
 
 
 def map_plasticity(network: Network, quantised: Quantised, membrane: Membrane, changes: list[str]) -> None:

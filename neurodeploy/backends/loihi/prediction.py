@@ -52,7 +52,7 @@ class VoltageError:
     total : float
         Of the neuron where the sum is largest.
     typical : float
-        Root mean square, of the neuron where it is largest.
+        Root mean square, of the neuron where it is largest; never above `total`.
     """
 
     weights: float
@@ -107,7 +107,7 @@ def voltage_error(
     from_bias = np.abs(ends) + np.abs(membrane.rest) * apart
     unit = _truncated(cells, unity) / scale.v_scale
     every = from_weights + from_decays + from_bias + from_start + unit
-    typical = np.hypot(np.abs(mean + ends) + unit / 2, np.sqrt(variance))
+    typical = np.minimum(np.hypot(np.abs(mean + ends) + unit / 2, np.sqrt(variance)), every)
     parts = (from_weights, from_decays, from_bias, from_start, unit, every, typical)
     return VoltageError(*[float(part.max()) for part in parts])
 
@@ -189,7 +189,7 @@ def _moments(
     at = bundle.post_index
     weight = bundle.weight * membrane.per_current[at]
     error = part.weight / scale.per_nA * membrane.per_current[at] - weight
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         mean = error * response["sum"][at] + weight * response["sum off"][at]
         square = (
             error**2 * response["squares"][at]

@@ -110,7 +110,12 @@ class ProgramSession(Session):
                 why="its neurons have one current for both receptors"
                 if variable in CURRENTS and known
                 else "",
-                fix=f"use one of: {', '.join(known)}" if known else "read its spikes",
+                fix=(
+                    f"record {variable} before the first run, which gives it a current of its own, or use one of:"
+                    f" {', '.join(known)}"
+                    if known
+                    else "read its spikes"
+                ),
             )
         return "u" if variable in CURRENTS else "v"
 
@@ -231,10 +236,17 @@ class ProgramSession(Session):
         )
 
     def set_injections(self, injections: list[Injection]) -> None:
-        had = {injection.population for injection in self.network.injections}
+        before = self.network.injections
+        concerned = sorted({injection.population for injection in (*before, *injections)})
         self.network.injections = [self._from_now_on(injection) for injection in injections]
-        for population in sorted(had | {injection.population for injection in injections}):
-            self._load_registers(population)
+        try:
+            for population in concerned:
+                self._load_registers(population)
+        except RequestError:
+            self.network.injections = before
+            for population in concerned:
+                self._load_registers(population)
+            raise
 
     def _from_now_on(self, injection: Injection) -> Injection:
         """A current as it is from the present on: what was before is over."""

@@ -164,7 +164,7 @@ class QuantisationReport:
             worst = max(self.projections, key=lambda row: row.largest_error)
             count = sum(row.synapses for row in self.projections)
             found.append(
-                f"{count:,} weights in the chip's numbers: off by {100 * worst.largest_error:.2g} % at most"
+                f"{count:,} weights in the chip's numbers: off by {two_digits(100 * worst.largest_error)} % at most"
                 + (f" (projection '{worst.label}')" if worst.largest_error else "")
                 + f", {sum(row.clipped for row in self.projections)} clipped"
                 + f", {sum(row.zeroed for row in self.projections)} zeroed"
@@ -172,8 +172,10 @@ class QuantisationReport:
         if self.populations:
             row = max(self.populations, key=lambda row: row.error.total)
             found.append(
-                f"Voltages with the same spikes: off by {row.error.typical:.2g} mV mostly and {row.error.total:.2g} mV at most"
-                f" in '{row.label}', because of its {row.error.largest_part}, less in others; {FILE} has all of it"
+                f"Voltages with the same spikes: off by {two_digits(row.error.typical)} mV mostly and"
+                f" {two_digits(row.error.total)} mV at most in '{row.label}', because of its {row.error.largest_part}"
+                + (", less in others" if len(self.populations) > 1 else "")
+                + "; the quantisation report has all of it"
             )
         return found
 
@@ -203,8 +205,8 @@ class QuantisationReport:
                 f"{row.synapses:,}",
                 " ".join(f"{sign[:3]}·2^{6 + exponent}" for sign, exponent, _ in row.groups),
                 f"{row.step:.3g}",
-                f"{100 * row.largest_error:.2g} %",
-                f"{100 * row.mean_error:.2g} %",
+                f"{two_digits(100 * row.largest_error)} %",
+                f"{two_digits(100 * row.mean_error)} %",
                 f"{row.clipped:,}",
                 f"{row.zeroed:,}",
                 f"{row.distinct:,} of {row.distinct_before:,}",
@@ -219,11 +221,11 @@ class QuantisationReport:
                 escape(each.label),
                 each.reason,
                 each.error.largest_part,
-                f"{each.per_mV:,.0f}",
-                f"{each.per_nA:,.0f}",
+                f"{each.per_mV:,.4g}",
+                f"{each.per_nA:,.4g}",
                 f"{each.lowest_voltage:.1f} mV",
-                f"{each.error.total:.2g} mV",
-                f"{each.error.typical:.2g} mV",
+                f"{two_digits(each.error.total)} mV",
+                f"{two_digits(each.error.typical)} mV",
             )
         rounded = _table(
             "Parameters that are rounded",
@@ -239,12 +241,17 @@ class QuantisationReport:
             rounded.add_row(
                 escape(line.population),
                 line.parameter,
-                f"{line.largest_error:.2g} {line.unit}",
-                f"{100 * line.largest_relative_error:.2g} %",
-                f"{line.mean_error:.2g} {line.unit}",
+                f"{two_digits(line.largest_error)} {line.unit}",
+                f"{two_digits(100 * line.largest_relative_error)} %",
+                f"{two_digits(line.mean_error)} {line.unit}",
                 f"{line.distinct:,} of {line.distinct_before:,}",
             )
         return [table for table in (weights, cells, rounded) if table.row_count]
+
+
+def two_digits(value: float) -> str:
+    """`value` with two digits that count, or all that are before the point."""
+    return f"{value:.2g}" if abs(value) < 99.5 else f"{value:,.0f}"
 
 
 def _table(title: str, words: tuple[str, ...], numbers: tuple[str, ...]) -> Table:
@@ -325,9 +332,15 @@ def _projection_row(
         mean_error=float(errors.mean()) if errors.size else 0.0,
         clipped=clipped,
         zeroed=zeroed,
-        distinct_before=len(np.unique(np.round(np.concatenate(exact), 12))),
+        distinct_before=_different(np.concatenate(exact)),
         distinct=len(np.unique(np.concatenate(values))),
     )
+
+
+def _different(weight: np.ndarray) -> int:
+    """How many different weights there are; what differs by less than 1e-12 of the largest is the same, but for rounding."""
+    largest = float(np.abs(weight).max(initial=0.0))
+    return len(np.unique(np.round(weight / largest, 12))) if largest else min(weight.size, 1)
 
 
 def _population_row(each: Lowered, activity: Activity, chip: LoihiChip) -> PopulationRow:

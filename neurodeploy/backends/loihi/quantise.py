@@ -10,9 +10,12 @@ from neurodeploy.backends.loihi.bundles import Bundle
 from neurodeploy.backends.loihi.discretise import Membrane
 from neurodeploy.backends.loihi.program import Compartments, Synapses, Units
 from neurodeploy.backends.loihi.scales import Currents, Scale, exponent_for
-from neurodeploy.chips.loihi import LoihiChip
-from neurodeploy.chips.loihi_arithmetic import nearest_bias, threshold_at_or_below
+from neurodeploy.chips.loihi import LOIHI2, LoihiChip
+from neurodeploy.chips.loihi_arithmetic import bias, nearest_bias, threshold_at_or_below
 from neurodeploy.errors import RequestError
+
+LOST = 0.5
+"""Share of the way from reset to threshold by which a level may be off before it counts as lost."""
 
 COARSE = 4
 """A weight of fewer mantissa steps than this goes into a group with a lower exponent, where there is one."""
@@ -119,3 +122,32 @@ def quantise_cells(membrane: Membrane, scale: Scale, currents: Currents) -> tupl
         v=np.rint(membrane.v * scale.v_scale).astype(np.int64),
     )
     return compartments, Units(membrane.v_reset, scale.v_scale, np.full(membrane.size, scale.per_nA))
+
+
+def lost_levels(membrane: Membrane, cells: Compartments, scale: Scale) -> list[RequestError]:
+    """Thresholds and resting voltages that are nowhere near the model's: few units are left of a small one at a coarse scale."""
+    fires = ((cells.vth << LOIHI2.threshold_shift) + 1) / scale.v_scale
+    decays = cells.dv > 0
+    rests = np.divide(
+        bias(cells.bias_mant, cells.bias_exp) * LOIHI2.decay_unity / scale.v_scale,
+        cells.dv,
+        out=membrane.rest.copy(),
+        where=decays,
+    )
+    found = []
+    for name, wanted, got in (
+        ("v_thresh", membrane.threshold, fires),
+        ("resting voltage", membrane.rest, rests),
+    ):
+        lost = np.flatnonzero(np.abs(got - wanted) >= LOST * membrane.threshold)
+        if lost.size:
+            n = lost[0]
+            found.append(
+                RequestError(
+                    f"Population '{membrane.label}': the {name} of neuron {n} is {got[n]:.4g} mV above its reset on the chip and"
+                    f" {wanted[n]:.4g} mV in the model ({lost.size} of {membrane.size} neurons)",
+                    why=f"a mV is {scale.v_scale[n]:.3g} units there, at a scale that its {scale.reason} sets",
+                    fix="lower what sets the scale, or keep such a run with --allow-losses (allow_losses=True)",
+                )
+            )
+    return found

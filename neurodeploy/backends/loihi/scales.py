@@ -249,7 +249,8 @@ def _above_truncation(membrane: Membrane, incoming: list[Bundle], chip: LoihiChi
     area = chip.decay_unity / membrane.dv
     lost = (1.0 + np.where(currents > 1, currents, 0.0).sum(axis=0)) * area
     response = np.minimum(currents.min(axis=0), area) * reach
-    return float((lost / response).max() / TRUNCATION_SHARE)
+    with np.errstate(over="ignore"):
+        return float((lost / response).max() / TRUNCATION_SHARE)
 
 
 def exponent_for(reach: float, per_nA: float | np.ndarray, chip: LoihiChip) -> np.ndarray:

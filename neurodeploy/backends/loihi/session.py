@@ -87,6 +87,7 @@ class LoihiSession(ProgramSession):
         self.program = lower(network, self.chip.name, options.allow_losses)
         self._membranes = membranes(network, self.chip)
         self.report.changes += self.program.changes
+        self.report.quantisation = self.program.report
         beyond = beyond_stock(self.program)
         if beyond and self.hardware.processes == "stock":
             raise UnsupportedError(
@@ -226,3 +227,4 @@ class LoihiSession(ProgramSession):
             shutil.rmtree(self.folder, ignore_errors=True)
         else:
             self._move_to(self.options.folder)
+            self.program.report.save(self.options.folder)

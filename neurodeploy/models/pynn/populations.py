@@ -117,11 +117,16 @@ class _Selected:
         values = {}
         for name, lazy in parameter_space.items():
             values[name] = self._root._checked(name, lazy, self.size, self._subject)
+        before = dict(self._root._parameters)
         for name, array in values.items():
             whole = self._root._parameters[name].copy()
             whole[self._neurons] = array
             self._root._parameters[name] = whole
-        self._root._tell_parameters()
+        try:
+            self._root._tell_parameters()
+        except RequestError:
+            self._root._parameters = before
+            raise
 
     def initialize(self, **initial_values: Any) -> None:
         """Set state variables, such as ``v`` (mV), at t = 0 or, between two runs, at once.
@@ -337,15 +342,14 @@ class Population(_Selected, common.Population):
     def _store_state(self, variable: str, neurons: np.ndarray, values: np.ndarray) -> None:
         whole = self._state.get(variable, np.zeros(self.size)).copy()
         whole[neurons] = values
-        self._state[variable] = whole
         session = simulator.state.live
         if session is not None:
-            position = simulator.state.position(self)
+            position, present = simulator.state.position(self), whole
             if len(neurons) != self.size:
                 present = np.array(session.state(position, variable), dtype=float)
                 present[neurons] = values
-                whole = present
-            session.set_state(position, variable, whole.copy())
+            session.set_state(position, variable, present.copy())
+        self._state[variable] = whole
 
     def _tell_parameters(self) -> None:
         session = simulator.state.live

@@ -536,15 +536,24 @@ class Projection(common.Projection):
         return values
 
     def _replace(self, name: str, values: np.ndarray) -> None:
-        """Make `values` the weights or delays, and tell an open session."""
+        """Make `values` the weights or delays, and tell an open session; where it refuses them, all stays as it was."""
+        state = simulator.state
+        if state.session is not None:
+            parts = state.parts[self._position]
+            present = self._present_weight() if name == "weight" and len(parts) > 1 else self._delay
+            tell = state.session.set_weights if name == "weight" else state.session.set_delays
+            told: list[tuple[int, Any]] = []
+            try:
+                for position, selection in parts:
+                    chosen = slice(None) if selection is None else selection
+                    tell(position, values[chosen].copy())
+                    told.append((position, chosen))
+            except RequestError:
+                for position, chosen in told:
+                    tell(position, present[chosen].copy())
+                raise
         setattr(self, f"_{name}", values)
         self._version += 1
-        state = simulator.state
-        if state.session is None:
-            return
-        tell = state.session.set_weights if name == "weight" else state.session.set_delays
-        for position, selection in state.parts[self._position]:
-            tell(position, values[slice(None) if selection is None else selection].copy())
 
     def _set_one(self, name: str, index: int, value: float) -> None:
         present = (self._present_weight() if name == "weight" else self._delay).copy()

@@ -36,11 +36,11 @@ class StepwiseSource:
         try:
             with taught(self.__class__.__name__):
                 super().set_parameters(copy=copy, **parameters)  # type: ignore[misc]
+            state.set_injections()
         except RequestError:
             for name, value in before.items():
                 object.__setattr__(self, name, value)
             raise
-        state.set_injections()
 
     def set_native_parameters(self, parameters: Any) -> None:
         parameters.shape = (1,)
@@ -86,10 +86,15 @@ class StepwiseSource:
                     f"Current can't be injected into population '{population.label}'",
                     why=f"{population.celltype.__class__.__name__} is a spike source and has no membrane",
                 )
+        before = list(state.injections)
         for population, neurons in targets:
             state.position(population)
             state.injections.append((self, population, np.asarray(neurons, dtype=np.int32)))
-        state.set_injections()
+        try:
+            state.set_injections()
+        except RequestError:
+            state.injections = before
+            raise
 
     def as_steps(self) -> tuple[np.ndarray, np.ndarray]:
         """Times (ms) at which the current changes, and what it changes to (nA)."""
