@@ -175,7 +175,7 @@ class QuantisationReport:
                 f"Voltages with the same spikes: off by {two_digits(row.error.typical)} mV mostly and"
                 f" {two_digits(row.error.total)} mV at most in '{row.label}', because of its {row.error.largest_part}"
                 + (", less in others" if len(self.populations) > 1 else "")
-                + "; the quantisation report has all of it"
+                + f"; all of it is in {FILE}, in a script in get_report().quantisation"
             )
         return found
 
