@@ -356,7 +356,11 @@ def _choose_shifts(
             entry = incoming(projection, kind, delays_on_host(delay, kind, network.time_step))
             statistics.setdefault((projection.post, projection.receptor), []).append(entry)
     for (post, receptor), entries in statistics.items():
-        largest = largest_sum(entries, network.time_step, cores[post].cell.scale, *settings)
+        said, scale = network.populations[post].largest_sums, cores[post].cell.scale
+        if said is None:
+            largest = largest_sum(entries, network.time_step, scale, *settings)
+        else:
+            largest = said[RECEPTORS.index(receptor)] * scale
         cores[post].shifts[RECEPTORS.index(receptor)] = ring_shift(largest)
 
 

@@ -174,18 +174,21 @@ class Synapses:
         return layer
 
 
-def to_synapses(layer: Layer, branches: int = 2) -> Synapses:
+def to_synapses(layer: Layer | Quantised, branches: int = 2) -> Synapses:
     """The weights that are not 0 as synapses of one place.
 
     Parameters
     ----------
-    layer : Layer
+    layer : Layer or Quantised
+        Of the second the whole numbers are the weights.
     branches : int
         2: neurons of K, then neurons of K with ON and OFF swapped; their spikes together are those of the larger
         evidence, max(B, B') > θ.  1: K alone, which sees one contrast.
     """
     if branches not in (1, 2):
         raise RequestError(f"A layer has 1 or 2 branches, not {branches}.", fix="use 2, or 1 for tests")
+    if isinstance(layer, Quantised):
+        layer = with_weights(layer.layer, layer.whole.astype(np.float32))
     weights = layer.weights
     if branches == 2:
         weights = np.concatenate([weights, weights[:, ::-1]])
@@ -225,6 +228,11 @@ class Expanded:
     inputs: int
     neurons: int
 
+    def largest_sums(self) -> list[float]:
+        """What all positive and all negative weights onto a neuron add up to (magnitudes), of the neuron with most."""
+        by_sign = (np.maximum(self.weight, 0), np.maximum(-self.weight, 0))
+        return [float(np.bincount(self.post, weight, self.neurons).max()) for weight in by_sign]
+
     def matrices(self) -> list[sparse.csr_array]:
         """One matrix (neurons, inputs) for every delay from 0 on."""
         shape = (self.neurons, self.inputs)
@@ -237,16 +245,20 @@ class Expanded:
         return found
 
 
-def expand(synapses: Synapses, height: int, width: int) -> Expanded:
-    """Copies of `synapses` at every place whose receptive field lies in a frame of `height` × `width` pixels."""
-    radius = synapses.radius
-    rows, columns = height - 2 * radius, width - 2 * radius
-    if rows < 1 or columns < 1:
+def places(height: int, width: int, radius: int, stride: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """(row, column) of every `stride`-th place whose receptive field lies in a frame of `height` × `width` pixels."""
+    if min(height, width) <= 2 * radius:
         raise RequestError(
             f"A frame of {height} x {width} pixels has no place for a field of {2 * radius + 1} pixels.",
             fix="use a larger frame",
         )
-    row, column = (place.ravel() for place in np.mgrid[radius : height - radius, radius : width - radius])
+    grid = np.mgrid[radius : height - radius : stride, radius : width - radius : stride]
+    return grid[0].ravel(), grid[1].ravel()
+
+
+def expand(synapses: Synapses, height: int, width: int, stride: int = 1) -> Expanded:
+    """Copies of `synapses` at every place of :func:`places`."""
+    row, column = places(height, width, synapses.radius, stride)
     pre_row = row[None] + synapses.row[:, None]
     pre_column = column[None] + synapses.column[:, None]
     pre = (synapses.polarity[:, None] * height + pre_row) * width + pre_column

@@ -42,6 +42,9 @@ class Population:
         State variables at t = 0 (``v`` in mV, ``u`` in mV/ms, ``isyn_exc`` in nA, ...).
     spike_times : list of ndarray
         For ``SpikeSourceArray`` alone: spike times in ms, one sorted array a neuron.
+    largest_sums : tuple of float or None
+        The most that the weights onto a neuron add up to in one step, by receptor, where the user says so: what a
+        chip that sums in few bits makes room for.
     """
 
     label: str
@@ -50,6 +53,7 @@ class Population:
     parameters: dict[str, np.ndarray] = field(default_factory=dict)
     initial_values: dict[str, np.ndarray] = field(default_factory=dict)
     spike_times: list[np.ndarray] = field(default_factory=list)
+    largest_sums: tuple[float, float] | None = None
 
     @property
     def is_source(self) -> bool:
@@ -232,6 +236,8 @@ class Network:
                 for name in sorted(table):
                     add(name, np.asarray(table[name], dtype=float))
             add(*(np.asarray(times, dtype=float) for times in population.spike_times))
+            if population.largest_sums:
+                add(population.largest_sums)
         for projection in self.projections:
             add(projection.label, projection.pre, projection.post, projection.receptor)
             add(projection.pre_index.astype(np.int32), projection.post_index.astype(np.int32))

@@ -140,6 +140,7 @@ def _population(
         "parameters": {},
         "initial": {},
         "record": [],
+        "largest_sums": population.largest_sums,
     }
     if population.cell == "SpikeSourceArray":
         entry["spikes"] = store_spikes(
@@ -303,6 +304,9 @@ def _slower_membranes(network: Network, program: Program) -> None:
         tau = np.asarray(population.parameters["tau_m"], dtype=float)
         with np.errstate(divide="ignore", invalid="ignore"):
             off = effective_time_constant(tau, network.time_step) / tau - 1.0
+        off[np.exp(-network.time_step / tau) < SMALLEST_VALUE] = (
+            0.0  # nothing is left after a step, here and there
+        )
         worst = int(np.argmax(np.abs(off)))
         if np.isfinite(off[worst]) and abs(off[worst]) > MEMBRANE_TOLERANCE:
             program.changes.append(

@@ -129,6 +129,8 @@ class Runner:
             values = {name: uniform(self.arrays[key]) for name, key in entry["parameters"].items()}
             if entry["cell"] == "SpikeSourcePoisson":
                 more["additional_parameters"] = {"seed": self.plan["seed"] * 1009 + position + 1}
+            if entry.get("largest_sums"):
+                more["additional_parameters"] = {"max_expected_summed_weight": entry["largest_sums"]}
             model = cell(**values)
         population = sim.Population(entry["size"], model, label=entry["name"], **more)
         for name, key in entry["initial"].items():

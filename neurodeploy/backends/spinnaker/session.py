@@ -271,8 +271,8 @@ class SpinnakerSession(Session):
         """Say how weights are rounded; fail on those that vanish or are cut, unless the user allows it."""
         for position, step in ((int(key), value) for key, value in steps.items()):
             projection = self.network.projections[position]
-            target = self.network.populations[projection.post].label
-            finding = weights_on_grid(projection, target, step, self.hardware)
+            target = self.network.populations[projection.post]
+            finding = weights_on_grid(projection, target.label, step, self.hardware, target.largest_sums)
             if finding.error is not None:
                 if not self.options.allow_losses:
                     raise self._kept(finding.error)

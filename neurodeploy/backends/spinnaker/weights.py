@@ -9,7 +9,7 @@ import numpy as np
 from neurodeploy.chips.spinnaker_machine import LARGEST_WEIGHT
 from neurodeploy.errors import RequestError
 from neurodeploy.hardware import SpinnakerHardware
-from neurodeploy.models.network import Projection
+from neurodeploy.models.network import RECEPTORS, Projection
 
 UNMOVED = 1e-12
 """A weight that moves by no more than this is not rounded."""
@@ -30,22 +30,45 @@ class OnGrid:
     changes: list[str] = field(default_factory=list)
 
 
-def weights_on_grid(projection: Projection, target: str, step: float, hardware: SpinnakerHardware) -> OnGrid:
-    """Judge the weights of `projection` onto the population `target`, multiples of `step` on the chip."""
+def weights_on_grid(
+    projection: Projection,
+    target: str,
+    step: float,
+    hardware: SpinnakerHardware,
+    said: tuple[float, float] | None = None,
+) -> OnGrid:
+    """Judge the weights of `projection` onto the population `target`, multiples of `step` on the chip.
+
+    `said` are the target's ``largest_sums``.
+    """
     result = OnGrid()
     magnitude = np.abs(np.asarray(projection.weight, dtype=float))
     ticks = np.rint(magnitude / step)
     gone = np.flatnonzero((magnitude > 0) & (ticks == 0))
     cut = np.flatnonzero(ticks > LARGEST_WEIGHT)
+    if said is None:
+        room = (
+            f"the most {projection.receptor} input that sPyNNaker expects in a step, from"
+            f" all projections, {hardware.spikes_per_second:g} Hz of each neuron and {hardware.ring_buffer_sigma:g} standard"
+            " deviations"
+        )
+    else:
+        room = (
+            f"{said[RECEPTORS.index(projection.receptor)]:g} of {projection.receptor} input in a step, which is its"
+            " max_expected_summed_weight"
+        )
     why = (
-        f"'{target}' must be able to hold the most {projection.receptor} input that sPyNNaker expects in a step, from"
-        f" all projections, {hardware.spikes_per_second:g} Hz of each neuron and {hardware.ring_buffer_sigma:g} standard"
-        f" deviations: that leaves weights the multiples of {step:.4g}, up to {step * LARGEST_WEIGHT:.4g}"
+        f"'{target}' must be able to hold {room}: that leaves weights the multiples of {step:.4g},"
+        f" up to {step * LARGEST_WEIGHT:.4g}"
     )
     losses = "or keep such a run with --allow-losses (allow_losses=True)"
     lower = (
-        "lower ring_buffer_sigma or spikes_per_second in a hardware file of your own"
-        " (input beyond it saturates, and is told)"
+        "lower that"
+        if said is not None
+        else (
+            "lower ring_buffer_sigma or spikes_per_second in a hardware file of your own"
+            " (input beyond it saturates, and is told)"
+        )
     )
     if gone.size:
         result.error = RequestError(

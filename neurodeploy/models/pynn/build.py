@@ -31,6 +31,7 @@ def build(state: State) -> tuple[Network, list[Parts]]:
                 parameters=population.parameters_as_data(),
                 initial_values={name: values.copy() for name, values in population._state.items()},
                 spike_times=population.spike_times_as_data(),
+                largest_sums=population.largest_sums,
             )
         )
         recorder = population.recorder

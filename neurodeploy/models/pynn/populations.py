@@ -236,8 +236,37 @@ class PopulationView(_Selected, common.PopulationView):
         return {name: values[self._neurons] for name, values in self._root._state.items()}
 
 
+SUMS = "max_expected_summed_weight"
+"""sPyNNaker's name, so that its scripts run here."""
+
+
+def largest_sums(subject: str, additional: dict[str, Any], celltype: Any) -> tuple[float, float] | None:
+    """What the `additional` parameters of a population say of its input; raises where it is not two numbers."""
+    for name in additional:
+        if name != SUMS:
+            raise ParameterValueError(
+                f"{subject}: there is no additional parameter '{name}' here.{did_you_mean(name, [SUMS])}",
+                fix=f"leave it out; the one that there is is {SUMS}",
+            )
+    given = additional.get(SUMS)
+    if given is None:
+        return None
+    receptors = list(celltype.receptor_types)
+    values = np.asarray(given, dtype=float)
+    if values.shape != (2,) or not (np.isfinite(values) & (values >= 0)).all() or len(receptors) != 2:
+        raise ParameterValueError(
+            f"{subject}: {SUMS} is {given!r}; it must be two numbers, at least 0, for"
+            f" {' and '.join(receptors) or 'a cell that has synapses'}"
+        )
+    return float(values[0]), float(values[1])
+
+
 class Population(_Selected, common.Population):
-    __doc__ = common.Population.__doc__
+    __doc__ = f"""{common.Population.__doc__}
+
+    `additional_parameters` may hold ``{SUMS}``: the most that the weights onto a neuron add up to in one step, excitatory and
+    inhibitory, in the weights' unit (magnitudes).  SpiNNaker makes room for that; without it, for what sPyNNaker expects.
+    """
     _simulator = simulator
     _recorder_class = Recorder
     _assembly_class = Assembly
@@ -250,6 +279,7 @@ class Population(_Selected, common.Population):
         structure: Any = None,
         initial_values: Any = None,
         label: str | None = None,
+        additional_parameters: dict[str, Any] | None = None,
     ) -> None:
         state = simulator.state
         state.require_structure_open("a population")
@@ -289,6 +319,7 @@ class Population(_Selected, common.Population):
             except BaseException:
                 state.recorders.discard(self.__dict__.get("recorder"))
                 raise
+            self.largest_sums = largest_sums(self._subject, additional_parameters or {}, self.celltype)
         self._position = len(state.populations)
         state.populations.append(self)
         state.next_id += self.size
