@@ -10,13 +10,13 @@ import json
 import os
 import signal
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from neurodeploy.errors import NeurodeployError
+from neurodeploy.options import RunOptions
 from neurodeploy.version import VERSION
 
 try:  # typer carries its own click from 0.26 on
@@ -53,23 +53,6 @@ def root(
     if version:
         typer.echo(VERSION)
         raise typer.Exit
-
-
-@dataclass
-class RunOptions:
-    """Options that every model's ``run`` has."""
-
-    backend: str
-    rules: str | None
-    engine: str
-    threads: int
-    seed: int
-    out: Path | None
-    as_json: bool
-    hardware: str | None = None
-    host: str | None = None
-    faults: str | None = None
-    allow_losses: bool = False
 
 
 Backend = Annotated[str, typer.Option(help="Where to run: see 'neurodeploy targets'.")]

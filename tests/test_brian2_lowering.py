@@ -14,7 +14,7 @@ from neurodeploy.backends.base import Options
 from neurodeploy.backends.brian2 import Brian2Backend
 from neurodeploy.backends.brian2.lower import LARGEST_INDEX, injected_current, lower, place
 from neurodeploy.backends.brian2.structure import Structure
-from neurodeploy.chips.rules import rules_by_name
+from neurodeploy.chips.catalogue import rules_by_name
 from neurodeploy.errors import RequestError
 from neurodeploy.models.network import Injection, Network, Plasticity, Population
 

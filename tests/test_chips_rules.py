@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.linalg import expm
 
+from neurodeploy.chips.catalogue import RULES as ALL_RULES
+from neurodeploy.chips.catalogue import rules_by_name
 from neurodeploy.chips.ideal import exponential_integral, ramp_integral
-from neurodeploy.chips.rules import rules_by_name, rules_table
 from neurodeploy.errors import RequestError, UnsupportedError
 
 RULES = ("ideal", "spinnaker")
@@ -23,9 +24,8 @@ RULES = ("ideal", "spinnaker")
 
 
 def test_the_table_holds_both_rules_under_their_own_names() -> None:
-    table = rules_table()
-    assert set(table) >= set(RULES)
-    assert all(rules_by_name(name).name == name for name in table)
+    assert set(ALL_RULES) >= set(RULES)
+    assert all(rules_by_name(name).name == name for name in ALL_RULES)
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from neurodeploy.chips import loihi_arithmetic as chip
+from neurodeploy.chips.catalogue import rules_by_name
 from neurodeploy.chips.loihi import LOIHI2
 from neurodeploy.chips.loihi_compartment import CURRENTS, LOIHI2_RULES, ONE_CURRENT, TWO_CURRENTS
-from neurodeploy.chips.rules import rules_by_name
 
 SIZE = 16
 LIMIT = LOIHI2.largest_state

@@ -12,7 +12,7 @@ import pytest
 from neurodeploy.backends.spinnaker.failures import SilentMachineError
 from neurodeploy.backends.spinnaker.provenance import Finding
 from neurodeploy.boardtest import delays, learning, load, repetition, splitting, suites, weights
-from neurodeploy.boardtest.application import passed, perform, perform_all
+from neurodeploy.boardtest.application import perform, perform_all
 from neurodeploy.boardtest.trial import (
     FAIL,
     KNEE,
@@ -26,6 +26,7 @@ from neurodeploy.boardtest.trial import (
     Measured,
     Refused,
     Trial,
+    passed,
 )
 from neurodeploy.chips import spinnaker_core
 from neurodeploy.chips.spinnaker_core import Outcome, simulate

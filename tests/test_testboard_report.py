@@ -14,8 +14,7 @@ from xml.etree import ElementTree
 import pytest
 from test_testboard import LOST, TESTS, board
 
-from neurodeploy.boardtest.application import Entry
-from neurodeploy.boardtest.trial import FAIL, KNEE, NOT_RUN, REFUSED, Check, Judgement
+from neurodeploy.boardtest.trial import FAIL, KNEE, NOT_RUN, REFUSED, Check, Entry, Judgement
 from neurodeploy.recording import provenance
 from neurodeploy.report.board import BoardReport
 from neurodeploy.report.board_pictures import PICTURES

@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +21,12 @@ from neurodeploy.boardtest.bench import Bench
 from neurodeploy.boardtest.suites import TESTS, choose
 from neurodeploy.boardtest.trial import (
     FAIL,
-    KNEE,
     NOT_RUN,
     PASS,
     BoardTest,
     Broken,
     Check,
+    Entry,
     Judgement,
     Measured,
     Result,
@@ -45,27 +45,6 @@ NO_KNEE = (
     "Overload is not modelled on the emulated board: its cores have unlimited speed inside a step, and its links lose nothing."
     " So no knee can show here. The ladder was climbed to its top, {top}, and shows that the numbers stay right under load."
 )
-
-
-@dataclass
-class Entry:
-    """A test with what became of it.
-
-    Attributes
-    ----------
-    test : BoardTest
-    verdict : str
-    judgement : Judgement
-    trials : list of dict
-        Of each trial its name, seconds, cores and chips, and what was late or lost.
-    seconds : float
-    """
-
-    test: BoardTest
-    verdict: str
-    judgement: Judgement
-    trials: list[dict[str, Any]] = field(default_factory=list)
-    seconds: float = 0.0
 
 
 def perform(test: BoardTest, bench: Bench, progress: Progress | None = None) -> Entry:
@@ -198,12 +177,6 @@ def check_machine(machine: SpinnakerHardware) -> None:
             why="a board is reached over the network by its name or address",
             fix="check the spelling, or give the address in numbers",
         ) from error
-
-
-def passed(entries: Sequence[Entry]) -> bool:
-    """Whether nothing failed, everything was run, and something passed (a knee is no failure)."""
-    verdicts = {entry.verdict for entry in entries}
-    return not verdicts & {FAIL, NOT_RUN} and bool(verdicts & {PASS, KNEE})
 
 
 @dataclass

@@ -169,6 +169,33 @@ class BoardTest:
     climbs: bool = False
 
 
+@dataclass
+class Entry:
+    """A test with what became of it.
+
+    Attributes
+    ----------
+    test : BoardTest
+    verdict : str
+    judgement : Judgement
+    trials : list of dict
+        Of each trial its name, seconds, cores and chips, and what was late or lost.
+    seconds : float
+    """
+
+    test: BoardTest
+    verdict: str
+    judgement: Judgement
+    trials: list[dict[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def passed(entries: Sequence[Entry]) -> bool:
+    """Whether nothing failed, everything was run, and something passed (a knee is no failure)."""
+    verdicts = {entry.verdict for entry in entries}
+    return not verdicts & {FAIL, NOT_RUN} and bool(verdicts & {PASS, KNEE})
+
+
 def refusals(results: Iterable[Result]) -> list[Check]:
     """A check for each trial that was refused."""
     return [

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -30,6 +30,7 @@ from neurodeploy.cam.operations import (
 )
 from neurodeploy.errors import RequestError
 from neurodeploy.models.network import Network
+from neurodeploy.options import RunOptions
 from neurodeploy.recording import (
     Recording,
     command_line,
@@ -38,9 +39,6 @@ from neurodeploy.recording import (
     run_directory,
     write_json,
 )
-
-if TYPE_CHECKING:
-    from neurodeploy.cli import RunOptions
 
 RULES = "spinnaker"
 """The authors' own: the model's timing is made for SpiNNaker's tick; with continuous time it cannot forget."""

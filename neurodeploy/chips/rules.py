@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from neurodeploy.errors import RequestError, UnsupportedError, did_you_mean
+from neurodeploy.errors import UnsupportedError
 
 Parameters = dict[str, np.ndarray]
 CoefficientFunction = Callable[[Parameters, float], Parameters]
@@ -176,23 +176,3 @@ def nearest_steps(time: np.ndarray, time_step: float) -> np.ndarray:
 GRID_TOLERANCE = 1e-6
 """Share of a time step within which a time counts as lying on the grid: far above the rounding error of
 decimal fractions in binary, far below any delay a user could mean."""
-
-
-def rules_table() -> dict[str, TickRules]:
-    """All tick rules this installation knows, by name."""
-    from neurodeploy.chips.ideal import IDEAL
-    from neurodeploy.chips.loihi_compartment import LOIHI1_RULES, LOIHI2_RULES
-    from neurodeploy.chips.spinnaker import SPINNAKER
-
-    return {rules.name: rules for rules in (IDEAL, SPINNAKER, LOIHI1_RULES, LOIHI2_RULES)}
-
-
-def rules_by_name(name: str) -> TickRules:
-    """The rules the user asked for by `name`; an unknown one is a :class:`RequestError` with a suggestion."""
-    table = rules_table()
-    if name not in table:
-        raise RequestError(
-            f"There are no tick rules called '{name}'.{did_you_mean(name, table)}",
-            fix=f"choose one of: {', '.join(sorted(table))}",
-        )
-    return table[name]

@@ -8,14 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from neurodeploy.boardtest.application import passed
-from neurodeploy.boardtest.trial import FAIL, KNEE, NOT_RUN, PASS, REFUSED
+from neurodeploy.boardtest.trial import FAIL, KNEE, NOT_RUN, PASS, REFUSED, Entry, passed
 from neurodeploy.recording import write_json
-
-if TYPE_CHECKING:
-    from neurodeploy.boardtest.application import Entry
 
 COLOURS = {PASS: "green", FAIL: "bold red", REFUSED: "yellow", KNEE: "cyan", NOT_RUN: "yellow"}
 ORDER = (PASS, KNEE, REFUSED, FAIL, NOT_RUN)

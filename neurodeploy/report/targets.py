@@ -8,7 +8,8 @@ from typing import Any
 from neurodeploy import hardware
 from neurodeploy.backends import registry
 from neurodeploy.chips import loihi
-from neurodeploy.chips.rules import TickRules, rules_table
+from neurodeploy.chips.catalogue import RULES
+from neurodeploy.chips.rules import TickRules
 from neurodeploy.errors import NeurodeployError
 
 
@@ -66,7 +67,7 @@ def survey() -> Survey:
         {
             "backends": backends,
             "hardware": machines,
-            "rules": {name: _describe(r) for name, r in rules_table().items()},
+            "rules": {name: _describe(r) for name, r in RULES.items()},
             "loihi": {
                 "names": list(loihi.CHIPS),
                 "titles": [chip.title for chip in loihi.CHIPS.values()],

@@ -22,7 +22,7 @@ class Brian2Backend(Backend):
 
     def check(self, network: Network, options: Options) -> None:
         from neurodeploy.backends.brian2.lower import lower
-        from neurodeploy.chips.rules import rules_by_name
+        from neurodeploy.chips.catalogue import rules_by_name
 
         refuse_engine(options)
         rules = rules_by_name(options.rules)
@@ -35,7 +35,7 @@ class Brian2Backend(Backend):
         lower_program(lower_for_chip(network, rules.chip, options.allow_losses), options)
 
     def open(self, network: Network, options: Options) -> Session:
-        from neurodeploy.chips.rules import rules_by_name
+        from neurodeploy.chips.catalogue import rules_by_name
 
         refuse_engine(options)
         if rules_by_name(options.rules).chip:

@@ -20,7 +20,7 @@ import numpy as np
 
 from neurodeploy.backends.brian2.objects import Callbacks, Objects, build_objects
 from neurodeploy.backends.brian2.structure import SOURCES, Structure, event_step, synapses_name
-from neurodeploy.chips.rules import rules_by_name
+from neurodeploy.chips.catalogue import rules_by_name
 
 ENGINE = Path(__file__).parent / "engine"
 

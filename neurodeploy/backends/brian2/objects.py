@@ -23,7 +23,7 @@ from neurodeploy.backends.brian2.structure import (
     statements,
     synapses_name,
 )
-from neurodeploy.chips.rules import rules_by_name
+from neurodeploy.chips.catalogue import rules_by_name
 
 INPUTS = ("arriving_exc", "arriving_inh", "injected")
 """What the update statements read beside the cell's own state and coefficients; the engine sets them."""

@@ -18,8 +18,8 @@ import numpy as np
 from neurodeploy.backends.brian2 import loihi_learning as learning
 from neurodeploy.backends.brian2.objects import Callbacks, build_objects
 from neurodeploy.backends.brian2.structure import RULE_WIDTH, SOURCES, Structure
+from neurodeploy.chips.catalogue import rules_by_name
 from neurodeploy.chips.loihi_learning import LearningState, advance
-from neurodeploy.chips.rules import rules_by_name
 
 INTEGERS = ("row", "send_steps", "rule_row", "pre_at", "post_at")
 """Arrays of 32-bit integers; all others hold 64-bit reals."""

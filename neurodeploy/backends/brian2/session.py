@@ -21,7 +21,7 @@ from neurodeploy.backends.brian2.lower import (
 from neurodeploy.backends.brian2.running import RunningProgram, choose_threads
 from neurodeploy.backends.brian2.structure import SOURCES
 from neurodeploy.backends.lowering import spike_steps, split_delay, whole_delays
-from neurodeploy.chips.rules import rules_by_name
+from neurodeploy.chips.catalogue import rules_by_name
 from neurodeploy.errors import RequestError, UnsupportedError
 from neurodeploy.models.network import Injection, Network, Recorded, weight_sign
 from neurodeploy.models.sources import poisson_spikes

@@ -11,7 +11,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import ClassVar
 
-from neurodeploy.chips.rules import CellUpdate, rules_by_name
+from neurodeploy.chips.catalogue import rules_by_name
+from neurodeploy.chips.rules import CellUpdate
 
 SOURCES = "sources"
 """Name of the group that holds every spike source."""

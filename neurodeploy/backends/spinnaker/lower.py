@@ -13,7 +13,8 @@ import numpy as np
 from neurodeploy.backends.lowering import refuse, spike_steps, split_delay, whole_delays
 from neurodeploy.backends.spinnaker.program import FORMAT, Program
 from neurodeploy.backends.spinnaker.provenance import native_name
-from neurodeploy.chips.rules import GRID_TOLERANCE, rules_by_name
+from neurodeploy.chips.catalogue import rules_by_name
+from neurodeploy.chips.rules import GRID_TOLERANCE
 from neurodeploy.chips.spinnaker import SPINNAKER
 from neurodeploy.chips.spinnaker_machine import (
     CELLS,
