@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from neurodeploy.backends.lowering import first_bad
+from neurodeploy.chips.catalogue import RULES
 from neurodeploy.chips.loihi import LoihiChip
 from neurodeploy.chips.loihi_arithmetic import CURRENT_DECAY_OFFSET, nearest_decay
-from neurodeploy.chips.rules import GRID_TOLERANCE, rules_table
+from neurodeploy.chips.rules import GRID_TOLERANCE
 from neurodeploy.errors import RequestError, UnsupportedError
 from neurodeploy.models.network import Network, Population
 
@@ -150,7 +151,7 @@ def _refuse(population: Population) -> None:
 
 def _elsewhere(cell: str) -> str:
     """Where a cell can be run, as the end of a sentence."""
-    names = [f"'{name}'" for name, rules in rules_table().items() if not rules.chip and cell in rules.cells]
+    names = [f"'{name}'" for name, rules in RULES.items() if not rules.chip and cell in rules.cells]
     return f", or the brian2 backend with the rules {' or '.join(names)}, which have it" if names else ""
 
 
