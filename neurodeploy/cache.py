@@ -91,7 +91,7 @@ def entry(kind: str, key: str, build: Callable[[Path], list[str]]) -> tuple[Path
         root.mkdir(parents=True, exist_ok=True)
         _sweep(root, "building-")
     except OSError as error:
-        raise _unwritable(root, error) from error
+        raise unwritable(root, error) from error
     with locked(root / f"{key}.lock"):
         if is_whole(final, key):  # another process was faster
             return final, False
@@ -104,7 +104,7 @@ def entry(kind: str, key: str, build: Callable[[Path], list[str]]) -> tuple[Path
                 shutil.rmtree(final)
             folder.rename(final)
         except OSError as error:
-            raise _unwritable(root, error) from error
+            raise unwritable(root, error) from error
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     return final, True
@@ -128,7 +128,7 @@ def session_folder() -> Path:
         _sweep(root, "")
         return Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=root))
     except OSError as error:
-        raise _unwritable(root, error) from error
+        raise unwritable(root, error) from error
 
 
 FAILURES_KEPT = 20
@@ -144,10 +144,11 @@ def failure_folder(kind: str) -> Path:
             shutil.rmtree(old, ignore_errors=True)
         return Path(tempfile.mkdtemp(prefix=f"{datetime.now():%Y%m%d-%H%M%S}-", dir=root))
     except OSError as error:
-        raise _unwritable(root, error) from error
+        raise unwritable(root, error) from error
 
 
-def _unwritable(root: Path, error: OSError) -> RunError:
+def unwritable(root: Path, error: OSError) -> RunError:
+    """The error where nothing can be written to a folder of the cache."""
     return RunError(
         f"Cannot write to the cache folder {root}: {error.strerror}",
         fix="free some space, or set NEURODEPLOY_CACHE to another folder",

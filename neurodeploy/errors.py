@@ -56,6 +56,12 @@ class ToolchainMissingError(RunError):
     """A compiler, interpreter or package that the run needs is not there (exit code 1)."""
 
 
+class EnvironmentMissingError(ToolchainMissingError):
+    """The environment that a backend's tools live in is not there or damaged, and one line mends that (exit code 2)."""
+
+    exit_code = 2
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """``" Did you mean 'tau_m'?"``, or an empty string where nothing is close to `name`."""
     known = list(known)

@@ -21,7 +21,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from neurodeploy import cache
-from neurodeploy.errors import RequestError, ToolchainMissingError, did_you_mean
+from neurodeploy.errors import EnvironmentMissingError, RequestError, ToolchainMissingError, did_you_mean
 
 STAMP = "neurodeploy-stamp.json"
 OFFLINE = "NEURODEPLOY_OFFLINE"
@@ -117,7 +117,7 @@ def ensure(name: str, say: Say) -> Path:
     toolchain = named(name)
     if stamp(toolchain) is None:
         if os.environ.get(OFFLINE):
-            raise ToolchainMissingError(
+            raise EnvironmentMissingError(
                 f"{toolchain.title}: the environment is not installed",
                 why=f"{OFFLINE} is set, so nothing is installed by itself",
                 fix=toolchain.command,
@@ -249,7 +249,7 @@ def find_python(toolchain: Toolchain, given: str | None = None) -> Path:
     for candidate in _candidates(wanted):
         if _is_version(candidate, wanted):
             return Path(candidate)
-    raise ToolchainMissingError(
+    raise EnvironmentMissingError(
         f"{toolchain.title}: there is no Python {wanted} on this machine",
         why=f"its packages exist for Python {wanted} alone; this is Python {platform.python_version()}",
         fix=f"get one with 'pyenv install {wanted}', 'uv python install {wanted}' or your system's packages (python{wanted},"

@@ -15,6 +15,16 @@ from typing import Any
 from neurodeploy.backends.base import Progress
 from neurodeploy.errors import RunError
 
+IN_WORDS = {
+    "spikes": "read spikes",
+    "samples": "read samples",
+    "state": "read the state",
+    "weights": "read weights",
+    "mantissa": "read weights",
+    "change": "change values",
+}
+"""Instructions that are no verbs, as messages say them."""
+
 
 class InstructedProcess:
     """A runner: what drives a toolchain, in an interpreter and a session of its own.
@@ -67,12 +77,10 @@ class InstructedProcess:
     ) -> dict[str, Any]:
         """Send one instruction and wait until it is done."""
         assert self.process.stdin
-        try:
+        with contextlib.suppress(OSError):  # where it has gone, what it said last is why
             self.process.stdin.write(json.dumps({"do": do, **more}).encode() + b"\n")
             self.process.stdin.flush()
-        except OSError:
-            raise self._gone(do) from None
-        return self._answer(limit or self.limit, progress, do)
+        return self._answer(limit or self.limit, progress, IN_WORDS.get(do, do))
 
     def failed(self, do: str, message: dict[str, Any]) -> RunError:
         """What to raise where the tool has raised ``message["error"]``."""

@@ -222,17 +222,33 @@ class LoihiProgram:
 KINDS = {kind.__name__: kind for kind in (Compartments, Source, Synapses, Units)}
 
 
+class UnreadableProgramError(ValueError):
+    """What is in a folder is no Program, or no whole one."""
+
+
 def read(folder: Path) -> LoihiProgram:
     """The Program in `folder`; a learning rule comes back as a table of its fields.
 
     Raises
     ------
-    ValueError
-        It was written in another format.
+    UnreadableProgramError
+        It is not there, damaged, or was written in another format.
     """
+    try:
+        return _read(folder)
+    except UnreadableProgramError:
+        raise
+    except Exception as error:  # a damaged file has many ways to say so
+        raise UnreadableProgramError(
+            f"the Program in {folder} can't be read: {type(error).__name__}: {error}; it is {PLAN} and {ARRAYS}, and both must be"
+            " as they were written"
+        ) from error
+
+
+def _read(folder: Path) -> LoihiProgram:
     plan = json.loads((folder / PLAN).read_text(encoding="utf-8"))
     if plan.get("format") != FORMAT:
-        raise ValueError(f"{folder / PLAN} has format {plan.get('format')}, not {FORMAT}")
+        raise UnreadableProgramError(f"{folder / PLAN} has format {plan.get('format')}, not {FORMAT}")
     with np.load(folder / ARRAYS) as stored:
         arrays = dict(stored)
 

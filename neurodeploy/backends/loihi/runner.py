@@ -1,38 +1,42 @@
 """Executes a Program in Lava: a plain script that needs NumPy and Lava alone, in a process of its own.
 
 ``python runner.py FOLDER`` takes one JSON object a line on standard input and gives one a line on standard output:
-``{"progress": [stage, done, total]}`` any number of times, then ``{"done": {...}}`` or ``{"error": ...}``.  What Lava
-prints goes to standard error.  Arrays travel as ``.npz`` files in the folder.
+``{"progress": [stage, done, total]}`` any number of times, then ``{"done": {...}}`` or ``{"error": why, "kind": ...}``.  What
+Lava prints goes to standard error.  Arrays travel as ``.npz`` files in the folder.
 
 The folder's ``machine.json`` (the fields of a hardware file) says where Lava runs; without it, here, with our own processes.
 
 ``python runner.py FOLDER --run STEPS`` needs no front end: it executes the Program once and leaves ``recording.npz`` in the
 folder: ``spikes<k>.steps``, ``spikes<k>.neurons`` and ``samples<k>``, k being the position in the Program's ``recorded``, and
-``mantissa<k>`` of every group of synapses.  ``--machine``, ``--partition``, ... replace fields of ``machine.json``.
+``mantissa<k>`` of every group of synapses.  ``--machine``, ``--partition``, ... replace fields of ``machine.json``.  What Lava
+prints goes to ``lava.log``.  Exit code 0: done; 1: it failed; 2: nothing could be run; 130: interrupted.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
-import multiprocessing
 import os
-import signal
 import sys
 import threading
 import time
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 PIECE_SECONDS = 0.5
 """About how long Lava runs before progress is told."""
 
-MACHINE, ANSWER, CHANGES, RECORDING = "machine.json", "answer.npz", "changes.npz", "recording.npz"
+MACHINE, ANSWER, CHANGES, RECORDING, LOG = (
+    "machine.json",
+    "answer.npz",
+    "changes.npz",
+    "recording.npz",
+    "lava.log",
+)
 
 HERE = {
     "machine": "simulated",
@@ -41,57 +45,102 @@ HERE = {
     "host": None,
     "partition": None,
     "board": None,
+    "generation": None,
 }
-HERE |= {"generation": None}
 """The machine where nothing is said: Lava on this one, for the Program's chip."""
 
-NO_EXTENSION = "NoLoihiExtension"
-"""How an error begins that says that Intel's extension of Lava is missing."""
+NO_LAVA, NO_EXTENSION, NO_SCHEDULER, NO_PROGRAM = "no Lava", "no extension", "no scheduler", "no Program"
+"""Kinds of errors because of which nothing can be run at all."""
+
+
+class CannotRunError(Exception):
+    """Nothing can be run; `kind` says what is missing."""
+
+    def __init__(self, kind: str, what: str) -> None:
+        self.kind = kind
+        super().__init__(what)
+
+
+def told(error: BaseException) -> str:
+    """An exception in one line or more."""
+    return str(error) if isinstance(error, CannotRunError) else f"{type(error).__name__}: {error}"
 
 
 class Runner:
     """One Program in Lava."""
 
-    def __init__(self, folder: Path, say: Any, **machine: Any) -> None:
-        self.folder, self.say = folder, say
+    def __init__(self, folder: Path, say: Any, failed: Any, **machine: Any) -> None:
+        self.folder, self.say, self.failed = folder, say, failed
+        self.asked = machine
+        self.processes: Any = None
         self.network: Any = None
         self.step = 0
-        written = folder / MACHINE
-        given = json.loads(written.read_text(encoding="utf-8")) if written.exists() else {}
-        self.machine = HERE | given | machine
 
     def build(self, _: dict[str, Any]) -> dict[str, Any]:
-        from importlib.metadata import version
-
-        import program  # type: ignore[import-not-found]
-
-        self.program = program.read(self.folder)
-        self.machine["chip"] = self.machine["chip"] or self.program.chip
-        facts = {
-            "lava": version("lava-nc"),
-            "lava_numpy": np.__version__,
-            "lava_python": ".".join(map(str, sys.version_info[:3])),
-        }
-        if self.machine["machine"] != "simulated":
-            from lava.utils import loihi
-
-            if not loihi.is_installed():
-                raise RuntimeError(NO_EXTENSION)
+        self.program, self.machine = self.read()
+        facts = self.start_lava()
         if self.machine["processes"] == "stock":
             from stock import beyond_stock  # type: ignore[import-not-found]
 
             beyond = beyond_stock(self.program)
             if beyond:
                 raise ValueError(f"stock processes can't run this Program: {'; '.join(beyond)}")
-            from lava_processes import stock_network
+            return facts | {"lava_processes": self.room.DESCRIPTION, "os_processes": None}
+        self.network = self.room.FusedNetwork(self.program, self.folder)
+        return facts | {
+            "lava_processes": self.network.description,
+            "os_processes": len(self.processes.pipes),
+        }
 
-            return facts | {"lava_processes": stock_network.DESCRIPTION, "os_processes": None}
-        from lava_processes.fused import FusedNetwork
+    def read(self) -> tuple[Any, dict[str, Any]]:
+        """The Program and the machine."""
+        import program  # type: ignore[import-not-found]
 
-        self.network = FusedNetwork(self.program, self.folder)
-        watch(multiprocessing.active_children(), self.say)
-        processes = len(multiprocessing.active_children())
-        return facts | {"lava_processes": self.network.description, "os_processes": processes}
+        written = self.folder / MACHINE
+        try:
+            found = program.read(self.folder)
+            given = json.loads(written.read_text(encoding="utf-8")) if written.exists() else {}
+        except program.UnreadableProgramError as error:
+            raise CannotRunError(NO_PROGRAM, str(error)) from error
+        except (OSError, ValueError) as error:
+            raise CannotRunError(NO_PROGRAM, f"{written} can't be read: {error}") from error
+        machine = HERE | given | self.asked
+        machine["chip"] = machine["chip"] or found.chip
+        return found, machine
+
+    def start_lava(self) -> dict[str, Any]:
+        """Import Lava, and see that it can use the machine."""
+        try:
+            from importlib import import_module
+            from importlib.metadata import version
+
+            from lava.utils import loihi, slurm
+            from processes import Processes  # type: ignore[import-not-found]
+
+            room = {"own": "fused", "stock": "stock_network"}[self.machine["processes"]]
+            self.room = import_module(f"lava_processes.{room}")
+            self.processes = Processes(self.failed)
+            facts = {
+                "lava": version("lava-nc"),
+                "lava_numpy": np.__version__,
+                "lava_python": ".".join(map(str, sys.version_info[:3])),
+            }
+        except Exception as error:
+            raise CannotRunError(
+                NO_LAVA, f"{sys.executable} has no Lava that works: {told(error)}"
+            ) from error
+        if self.machine["machine"] != "simulated" and not loihi.is_installed():
+            raise CannotRunError(
+                NO_EXTENSION,
+                f"Intel's extension of Lava, Lava-Loihi, is not installed beside Lava ({sys.executable}); it is for members"
+                " of Intel's Neuromorphic Research Community",
+            )
+        if self.machine["machine"] == "slurm" and not slurm.is_available():
+            raise CannotRunError(
+                NO_SCHEDULER,
+                "there is no SLURM on this machine ('sinfo' does not answer), and a board is lent by SLURM alone",
+            )
+        return facts
 
     # -------------------------------------------------------------------------------- running
 
@@ -113,13 +162,11 @@ class Runner:
 
     def run_stock(self, steps: int) -> dict[str, Any]:
         """The one run that stock processes play: their sources and sinks are as long as it."""
-        from lava_processes.stock_network import StockNetwork
-
         if self.step:
             raise RuntimeError(
                 "stock processes play one run, and it is over; use own processes, or one longer run"
             )
-        self.network = StockNetwork(self.program, steps, self.machine)
+        self.network = self.room.StockNetwork(self.program, steps, self.machine)
         self.network.run(steps)
         self.step = steps
         return {}
@@ -169,7 +216,8 @@ class Runner:
 
     def end(self, _: dict[str, Any]) -> dict[str, Any]:
         """Stop Lava; its processes end by themselves."""
-        watching.clear()
+        if self.processes is not None:
+            self.processes.may_end()
         if self.network is not None:
             self.network.stop()
         return {}
@@ -190,48 +238,27 @@ class Runner:
 
 INSTRUCTIONS = ("build", "run", "change", "spikes", "samples", "state", "mantissa", "end")
 
-# ------------------------------------------------------------------------------------- processes
-
-watching: list[Any] = []
-"""Lava's processes, while they are to be alive."""
+# ------------------------------------------------------------------------------------ front doors
 
 
-def kill_children() -> None:
-    for child in multiprocessing.active_children():
-        child.kill()
-
-
-def watch(children: list[Any], say: Any) -> None:
-    """Say so and leave where a process of Lava's is killed from outside: the others would wait for it forever."""
-    watching[:] = children
-
-    def look() -> None:
-        while watching:
-            lost = [child for child in list(watching) if child.exitcode not in (None, 0)]
-            if lost and watching:
-                code = lost[0].exitcode
-                how = (
-                    f"was killed by {signal.Signals(-code).name}"
-                    if code < 0
-                    else f"ended with exit code {code}"
-                )
-                say({"error": f"a process of Lava's {how}"})
-                kill_children()
-                os._exit(1)
-            time.sleep(0.2)
-
-    threading.Thread(target=look, daemon=True).start()
+def leave(code: int) -> NoReturn:
+    """End at once: Lava's processes follow, and the keeper of its shared memory clears up after them."""
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+    os._exit(code)
 
 
 def leave_with(parent: int) -> None:
-    """End this process and Lava's soon after the one that started it."""
+    """End this process soon after the one that started it."""
     while os.getppid() == parent:
         time.sleep(0.5)
-    kill_children()
-    os._exit(1)
+    leave(1)
 
 
-# ------------------------------------------------------------------------------------ front doors
+def explain(error: BaseException) -> None:
+    """Write down where an error comes from; where even that is impossible (a full disk), go without."""
+    with contextlib.suppress(OSError):
+        traceback.print_exception(type(error), error, error.__traceback__)
 
 
 def serve(folder: Path) -> None:
@@ -242,11 +269,18 @@ def serve(folder: Path) -> None:
 
     def say(message: dict[str, Any]) -> None:
         with lock:
-            channel.write(json.dumps(message) + "\n")
-            channel.flush()
+            try:
+                channel.write(json.dumps(message) + "\n")
+                channel.flush()
+            except OSError:  # nobody listens any more
+                leave(1)
+
+    def failed(reason: str) -> NoReturn:
+        say({"error": reason})
+        leave(1)
 
     threading.Thread(target=leave_with, args=(os.getppid(),), daemon=True).start()
-    runner = Runner(folder, say)
+    runner = Runner(folder, say, failed)
     say({"done": {}})
     for line in sys.stdin:
         request = json.loads(line)
@@ -256,9 +290,10 @@ def serve(folder: Path) -> None:
         try:
             answer = getattr(runner, request["do"])(request)
         except Exception as error:
-            traceback.print_exc()
-            known = str(error) == NO_EXTENSION
-            say({"error": NO_EXTENSION if known else f"{type(error).__name__}: {error}"})
+            if runner.processes is not None:
+                runner.processes.wait_for_reason()
+            explain(error)
+            say({"error": told(error), "kind": getattr(error, "kind", None)})
             continue
         say({"done": answer})
         if request["do"] == "end":
@@ -267,45 +302,67 @@ def serve(folder: Path) -> None:
 
 def run_once(folder: Path, steps: int, machine: dict[str, Any]) -> None:
     """Execute the Program for `steps` and leave its recording in the folder."""
+    out, err = os.dup(1), os.dup(2)
+    log, part = folder / LOG, folder / f"{RECORDING}.part"
 
-    def say(message: dict[str, Any]) -> None:
-        if "error" in message:
-            print(message["error"], file=sys.stderr, flush=True)
+    def failed(reason: str, code: int = 1) -> NoReturn:
+        part.unlink(missing_ok=True)
+        os.write(err, f"runner: {reason}\n".encode())
+        leave(code)
 
-    runner = Runner(folder, say, **machine)
-    facts = runner.build({})
-    started = time.perf_counter()
-    runner.run({"steps": steps})
-    facts["run_seconds"] = round(time.perf_counter() - started, 3)
-    np.savez(folder / RECORDING, **runner.recording())  # type: ignore[arg-type]
-    runner.end({})
-    print(json.dumps(facts | {"steps": steps, "recording": str(folder / RECORDING)}, indent=1))
+    def failed_in_lava(reason: str) -> NoReturn:
+        failed(f"{reason}\n  log: {log}")
+
+    runner = Runner(folder, lambda _: None, failed_in_lava, **machine)
+    try:
+        runner.read()
+        (folder / RECORDING).unlink(missing_ok=True)  # of an earlier run
+        with log.open("wb") as kept:
+            os.dup2(kept.fileno(), 1)
+            os.dup2(kept.fileno(), 2)
+        facts = runner.build({})
+        started = time.perf_counter()
+        runner.run({"steps": steps})
+        facts["run_seconds"] = round(time.perf_counter() - started, 3)
+        with part.open("wb") as file:
+            np.savez(file, **runner.recording())  # type: ignore[arg-type]
+        runner.end({})
+        part.rename(folder / RECORDING)
+    except KeyboardInterrupt:
+        failed("interrupted; nothing was kept", 130)
+    except CannotRunError as error:
+        failed(told(error), 2)
+    except Exception as error:
+        if runner.processes is not None:
+            runner.processes.wait_for_reason()
+        explain(error)
+        failed_in_lava(told(error))
+    facts |= {"steps": steps, "recording": str(folder / RECORDING)}
+    os.write(out, (json.dumps(facts, indent=1) + "\n").encode())
+
+
+def positive(text: str) -> int:
+    """A number of steps."""
+    if int(text) < 1:
+        raise ValueError(text)
+    return int(text)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Execute a Loihi Program in Lava.")
     parser.add_argument("folder", type=Path, help="the Program: program.json and arrays.npz")
-    parser.add_argument("--run", type=int, metavar="STEPS", help="execute it once, without a front end")
+    parser.add_argument("--run", type=positive, metavar="STEPS", help="execute it once, without a front end")
+    choices = {"machine": ("simulated", "slurm", "ethernet"), "processes": ("own", "stock")}
     for name in ("machine", "processes", "host", "partition", "board", "generation"):
-        parser.add_argument(f"--{name}", help=f"instead of {name} in {MACHINE}")
+        parser.add_argument(f"--{name}", choices=choices.get(name), help=f"instead of {name} in {MACHINE}")
     options = parser.parse_args()
     machine = {name: getattr(options, name) for name in HERE if getattr(options, name, None) is not None}
-    try:
-        if options.run is None:
-            serve(options.folder)
-        else:
-            run_once(options.folder, options.run, machine)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except RuntimeError as error:
-        if str(error) != NO_EXTENSION:
-            raise
-        sys.exit(
-            "Intel's extension of Lava, lava-nc-loihi, is not installed beside this Lava; it is for members of Intel's"
-            " Neuromorphic Research Community"
-        )
-    finally:
-        kill_children()
+    sys.path.insert(0, str(Path(__file__).resolve().parent))
+    if options.run is None:
+        serve(options.folder)
+    else:
+        run_once(options.folder, options.run, machine)
+    leave(0)
 
 
 if __name__ == "__main__":

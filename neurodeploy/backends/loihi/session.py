@@ -14,56 +14,20 @@ import numpy as np
 
 from neurodeploy import cache, toolchains
 from neurodeploy.backends.base import Options, Report
-from neurodeploy.backends.instructed import InstructedProcess
 from neurodeploy.backends.loihi import runner
 from neurodeploy.backends.loihi.changing import membranes
 from neurodeploy.backends.loihi.lower import lower
 from neurodeploy.backends.loihi.program import ARRAYS, PLAN
 from neurodeploy.backends.loihi.program_session import ProgramSession
+from neurodeploy.backends.loihi.running import LavaProcess
 from neurodeploy.backends.loihi.stock import beyond_stock
 from neurodeploy.chips.loihi import chip_by_name
 from neurodeploy.errors import RunError, ToolchainMissingError, UnsupportedError
 from neurodeploy.hardware import LoihiHardware, load_as
 from neurodeploy.models.network import Network
 
-LOG = "lava.log"
-
 POLITENESS = 20.0
 """Seconds Lava has to stop by itself before it is ended."""
-
-EXTENSION = "lava-nc-loihi"
-
-
-class LavaError(RunError):
-    """Lava has raised something, as it says it."""
-
-
-class LavaProcess(InstructedProcess):
-    """The process that drives Lava."""
-
-    def __init__(self, folder: Path, interpreter: Path, limit: float) -> None:
-        self.interpreter = interpreter
-        super().__init__(
-            [str(interpreter), "-I", "-B", str(Path(runner.__file__)), str(folder)],
-            folder,
-            folder / LOG,
-            "Lava",
-            limit,
-            {"MPLCONFIGDIR": str(folder)},
-        )
-
-    def failed(self, do: str, message: dict[str, Any]) -> RunError:
-        said = message["error"]
-        if said.startswith(runner.NO_EXTENSION):
-            python = self.interpreter
-            return ToolchainMissingError(
-                f"Intel's extension of Lava, {EXTENSION}, is not installed beside Lava ({python}), so no chip can be used",
-                why="it has the compiler and the drivers of the chips; Intel gives it to members of its Neuromorphic Research"
-                " Community alone (intel-nrc.org), and it is on no public index",
-                fix=f"on a host of Intel's cloud, '{python} -m pip install {EXTENSION}-<version>.tar.gz'; without a chip, the"
-                " same numbers come from --hardware loihi2-sim or loihi1-sim",
-            )
-        return LavaError(f"Lava could not {do}: {said}")
 
 
 def say(line: str) -> None:
@@ -103,7 +67,7 @@ class LoihiSession(ProgramSession):
             self.program.write(self.folder)
             machine = json.dumps(self.hardware.model_dump(), indent=1) + "\n"
             (self.folder / runner.MACHINE).write_text(machine, encoding="utf-8")
-            self._lava = LavaProcess(self.folder, interpreter, self.hardware.time_limit_seconds)
+            self._lava = LavaProcess(self.folder, interpreter, self.hardware)
             facts = self._lava.ask("build", options.progress)
         except BaseException as error:
             raise self._kept(error) from None
@@ -128,18 +92,20 @@ class LoihiSession(ProgramSession):
         self._stop()
         if not isinstance(error, RunError) or isinstance(error, ToolchainMissingError):
             shutil.rmtree(self.folder, ignore_errors=True)
+            if isinstance(error, OSError) and error.errno is not None:
+                return cache.unwritable(self.folder.parent, error)
             return error
         place = cache.failure_folder("loihi")
         self._move_to(place)
         what = error.what.replace(str(self.folder), str(place))
-        if str(place / LOG) not in what:
-            what += f"\n  log: {place / LOG}"
+        if str(place / runner.LOG) not in what:
+            what += f"\n  log: {place / runner.LOG}"
         fix = error.fix or "read the end of the log"
         return type(error)(what, why=error.why, fix=fix)
 
     def _move_to(self, place: Path) -> None:
         place.mkdir(parents=True, exist_ok=True)
-        for name in (PLAN, ARRAYS, runner.MACHINE, LOG):
+        for name in (PLAN, ARRAYS, runner.MACHINE, runner.LOG):
             if (self.folder / name).exists():
                 shutil.move(str(self.folder / name), str(place / name))
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -196,7 +162,10 @@ class LoihiSession(ProgramSession):
             changes.append([kind, position, name, key])
         self._pending.clear()
         self._read.clear()
-        np.savez(self.folder / runner.CHANGES, **arrays)
+        try:
+            np.savez(self.folder / runner.CHANGES, **arrays)
+        except OSError as error:
+            raise self._kept(error) from None
         self._ask("change", changes=changes)
 
     # -------------------------------------------------------------------------- reading

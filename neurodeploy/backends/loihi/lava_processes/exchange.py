@@ -7,10 +7,6 @@ waits until that is done.  What a model records in its steps it appends to ``<na
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
-import time
 import typing as ty
 from pathlib import Path
 
@@ -19,18 +15,6 @@ from lava.magma.core.process.variable import Var
 
 FLUSH_BYTES = 32_000_000
 """Recorded bytes that a model keeps in memory before it writes them down."""
-
-
-def leave_with() -> None:
-    """End this process as soon as the one that started it is no more: Lava's would wait forever."""
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 class Exchange:
@@ -108,7 +92,7 @@ class ExchangeModel:
     def flush(self: ty.Any) -> None:
         for what, pieces in self.kept.items():
             with open(self.path(f"{what}.bin"), "ab") as file:
-                np.concatenate([piece.reshape(-1) for piece in pieces]).astype(np.int64).tofile(file)
+                file.write(np.concatenate([piece.reshape(-1) for piece in pieces]).astype(np.int64).tobytes())
         self.kept.clear()
         self.kept_bytes = 0
 

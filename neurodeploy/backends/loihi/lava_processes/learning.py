@@ -22,7 +22,7 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from lava.proc.dense.models import AbstractPyDenseModelBitAcc
 from lava.proc.dense.process import LearningDense
 from lava.utils.weightutils import SignMode
-from lava_processes.exchange import Exchange, ExchangeModel, leave_with
+from lava_processes.exchange import Exchange, ExchangeModel
 
 
 def stock_rule(rule: dict[str, ty.Any]) -> Loihi2FLearningRule:
@@ -128,7 +128,6 @@ class PyLearningSynapsesModel(  # type: ignore[misc]
     def prepare(self) -> None:
         if self.ready:
             return
-        leave_with()
         self.open_exchange()
         self.picked, self.connected = self.proc_params["picked"], self.proc_params["connected"]
         self.sent = np.zeros(self.proc_params["shape_out"], dtype=np.int64)

@@ -27,7 +27,7 @@ from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.process.variable import Var
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
-from lava_processes.exchange import Exchange, ExchangeModel, leave_with
+from lava_processes.exchange import Exchange, ExchangeModel
 
 Values = ty.Union[int, ty.Sequence[int], np.ndarray]  # noqa: UP007 (Lava's Python is 3.10, its style is older)
 
@@ -141,7 +141,6 @@ class PyRefractoryLIFModel(ExchangeModel, PyLoihiProcessModel):  # type: ignore[
     def prepare(self) -> None:
         """What does not change from step to step."""
         if not self.ready:
-            leave_with()
             self.open_exchange()
             records = self.proc_params["records"]
             self.wanted = {what: np.asarray(chosen, dtype=np.int64) for what, chosen in records.items()}

@@ -13,7 +13,7 @@ from lava.magma.core.process.ports.ports import OutPort
 from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
-from lava_processes.exchange import Exchange, ExchangeModel, leave_with
+from lava_processes.exchange import Exchange, ExchangeModel
 
 
 class SpikePlayer(Exchange, AbstractProcess):
@@ -61,7 +61,6 @@ class PySpikePlayerModel(ExchangeModel, PyLoihiProcessModel):  # type: ignore[mi
     def prepare(self) -> None:
         if self.ready:
             return
-        leave_with()
         self.open_exchange()
         self.steps = np.asarray(self.proc_params["played"]["steps"], dtype=np.int64)
         self.neurons = np.asarray(self.proc_params["played"]["neurons"], dtype=np.int64)

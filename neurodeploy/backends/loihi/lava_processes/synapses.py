@@ -20,7 +20,7 @@ from lava.magma.core.process.process import AbstractProcess
 from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from lava.utils.weightutils import SignMode, clip_weights, determine_sign_mode, truncate_weights
-from lava_processes.exchange import Exchange, ExchangeModel, leave_with
+from lava_processes.exchange import Exchange, ExchangeModel
 
 LONGEST_DELAY = 62
 """In Lava's count; Loihi 2 keeps delays in 6 bits, and 63 means 'none'."""
@@ -116,7 +116,6 @@ class PyDelayedSynapsesModel(ExchangeModel, PyLoihiProcessModel):  # type: ignor
     def prepare(self) -> None:
         if self.ready:
             return
-        leave_with()
         self.open_exchange()
         synapses = self.proc_params["synapses"]
         self.size = int(np.prod(self.proc_params["shape_out"]))
