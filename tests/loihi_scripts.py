@@ -1,4 +1,4 @@
-"""PyNN scripts of the cases that go wrong elsewhere, as a user writes them; each builds a model after ``setup()``."""
+"""PyNN scripts of the cases that go wrong elsewhere, as a user writes them; each builds a model and gives its cells."""
 
 from __future__ import annotations
 
@@ -33,28 +33,35 @@ def thousand_three_and_minus_one():
     rows = [(k, k, weight, 1.0) for k, weight in enumerate(weights)]
     rows += [(k, 3, weight, 1.0) for k, weight in enumerate(weights)]
     from_list(pre, post, rows, "odd")
+    return post
 
 
 def tiny_beside_thousand():
-    from_list(array_source([1.0], [1.0]), neurons(), [(0, 0, 1000.0, 1.0), (1, 0, 1e-5, 1.0)], "tiny")
+    post = neurons()
+    from_list(array_source([1.0], [1.0]), post, [(0, 0, 1000.0, 1.0), (1, 0, 1e-5, 1.0)], "tiny")
+    return post
 
 
 def delays_of_63_and_500():
-    pre = array_source([1.0, 20.0], [3.0])
-    from_list(pre, neurons(2), [(0, 0, 40.0, 63.0), (1, 1, 40.0, 500.0)], "late")
+    pre, post = array_source([1.0, 20.0], [3.0]), neurons(2)
+    from_list(pre, post, [(0, 0, 40.0, 63.0), (1, 1, 40.0, 500.0)], "late")
+    return post
 
 
 def time_constants_below_the_step():
     pre = array_source([1.0, 6.0])
     post = neurons(tau_m=0.3, tau_syn_E=0.05, tau_syn_I=0.02, cm=0.1)
-    from_list(pre, post, [(0, 0, 40.0, 1.0)], "fast")
+    from_list(pre, post, [(0, 0, 100.0, 1.0)], "fast")
+    return post
 
 
 def five_thousand_synapses():
     draw = np.random.default_rng(1)
     pre = sim.Population(5000, sim.SpikeSourceArray(spike_times=[1.0, 2.0, 3.0]), label="source")
     rows = [(k, 0, weight, 1.0) for k, weight in enumerate(draw.uniform(0.002, 0.02, 5000))]
-    from_list(pre, neurons(), rows, "many")
+    post = neurons()
+    from_list(pre, post, rows, "many")
+    return post
 
 
 def matrix_for_two_cores():
@@ -62,6 +69,7 @@ def matrix_for_two_cores():
     post = neurons(300, label="wide")
     synapse = sim.StaticSynapse(weight=0.02, delay=1.0)
     sim.Projection(pre, post, sim.AllToAllConnector(), synapse, label="matrix")
+    return post
 
 
 NASTY = {
