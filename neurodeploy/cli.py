@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -180,6 +180,92 @@ def delays(
         result = run_delays(
             experiment, model, synapses, bits, readout, movies, size, images, seed, out, progress.show
         )
+    show(result, as_json)
+
+
+@run.command()
+def lsm(
+    dataset: Annotated[
+        str, typer.Option(help="digits (needs no file), mnist, fashion-mnist, or idx (your own IDX files).")
+    ] = "digits",
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of the IDX files, plain or .gz.", show_default=False)
+    ] = None,
+    variant: Annotated[str, typer.Option(help="nalsm, lsm-stdp, lsm-ap-stdp or lsm.")] = "nalsm",
+    neurons: Annotated[int, typer.Option(help="Of the liquid: a cube, such as 1000 or 8000.")] = 1000,
+    astrocyte_weight: Annotated[
+        float | None, typer.Option(help="nalsm: w_astro.", show_default="0.015; 0.0075 from 8,000 neurons on")
+    ] = None,
+    astrocyte_density: Annotated[
+        float, typer.Option(help="nalsm: share of the neurons that the astrocyte reads.")
+    ] = 1.0,
+    start_weight: Annotated[
+        float | None,
+        typer.Option(help="Magnitude of every weight at the start.", show_default="the variant's own"),
+    ] = None,
+    snapshots: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Images of 20 ms that the liquid forms by.", show_default="50000; digits: 10000"
+        ),
+    ] = None,
+    features: Annotated[
+        str | None,
+        typer.Option(
+            help="plastic or frozen weights while spikes are counted.", show_default="the variant's own"
+        ),
+    ] = None,
+    samples: Annotated[
+        int | None, typer.Option(min=1, help="Use the first training images alone.", show_default="all")
+    ] = None,
+    test_samples: Annotated[
+        int | None, typer.Option(min=1, help="Use the first test images alone.", show_default="all")
+    ] = None,
+    normalisation: Annotated[
+        str, typer.Option(help="separate-maximum (the authors') or training-maximum.")
+    ] = "separate-maximum",
+    readout: Annotated[
+        str, typer.Option(help="Targets of the read-out: soft (the authors') or hard.")
+    ] = "soft",
+    processes: Annotated[
+        int, typer.Option(min=0, help="Processes that samples are shared over; 0: one a processor.")
+    ] = 0,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(help="Address of a Dask scheduler whose workers share them.", show_default=False),
+    ] = None,
+    seed: Seed = 0,
+    out: Out = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """The astrocyte-gated liquid (NALSM): images to accuracy. A run that is stopped goes on by the same command."""
+    from neurodeploy.lsm.application import Request, run_lsm
+
+    request = Request(
+        dataset,
+        data,
+        variant,
+        neurons,
+        astrocyte_weight,
+        astrocyte_density,
+        start_weight,
+        snapshots,
+        features,
+        samples,
+        test_samples,
+        normalisation,
+        readout,
+        seed,
+        processes,
+        scheduler,
+        out,
+    )
+    try:
+        with Progress(enabled=not as_json) as progress:
+            result = run_lsm(request, progress.show)
+    except KeyboardInterrupt:
+        fail("Interrupted. The same command goes on where this one was.", INTERRUPTED)
     show(result, as_json)
 
 
@@ -410,7 +496,7 @@ def main() -> None:
         fail(f"{error.filename or 'A file'}: {os.strerror(error.errno or 0)}", 1)
 
 
-def fail(message: str, code: int) -> None:
+def fail(message: str, code: int) -> NoReturn:
     """Say what went wrong on standard error and leave."""
     print(f"neurodeploy: {message}", file=sys.stderr)
     sys.exit(code)

@@ -6,12 +6,12 @@ import gzip
 import hashlib
 import struct
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from neurodeploy.errors import RequestError, ToolchainMissingError
+from neurodeploy.errors import RequestError, ToolchainMissingError, did_you_mean
 
 FILES = {
     "training": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
@@ -20,21 +20,32 @@ FILES = {
 """Names of the IDX files, images and labels; each may end in ``.gz``."""
 
 PUBLISHED = {
-    "6bbc9ace898e44ae57da46a324031adb": "MNIST",
-    "a25bea736e30d166cdddb491f175f624": "MNIST",
-    "2646ac647ad5339dbf082846283269ea": "MNIST",
-    "27ae3e4e09519cfbb04c329615203637": "MNIST",
-    "f4a8712d7a061bf5bd6d2ca38dc4d50a": "Fashion-MNIST",
-    "9018921c3c673c538a1fc5bad174d6f9": "Fashion-MNIST",
-    "8181f5470baa50b63fa0f6fddb340f0a": "Fashion-MNIST",
-    "15d484375f8d13e6eb1aabb0c3f46965": "Fashion-MNIST",
+    "mnist": (
+        "6bbc9ace898e44ae57da46a324031adb",
+        "a25bea736e30d166cdddb491f175f624",
+        "2646ac647ad5339dbf082846283269ea",
+        "27ae3e4e09519cfbb04c329615203637",
+    ),
+    "fashion-mnist": (
+        "f4a8712d7a061bf5bd6d2ca38dc4d50a",
+        "9018921c3c673c538a1fc5bad174d6f9",
+        "8181f5470baa50b63fa0f6fddb340f0a",
+        "15d484375f8d13e6eb1aabb0c3f46965",
+    ),
 }
-"""MD5 of the published files once unpacked (packed they differ from mirror to mirror) -> the set they belong to."""
+"""MD5 of the published files once unpacked (packed they differ from mirror to mirror), in the order of :data:`FILES`."""
+
+DATASETS = {
+    "digits": "scikit-learn's 1,797 digits of 8 x 8 pixels; needs no file",
+    "mnist": "the published MNIST files, in a folder",
+    "fashion-mnist": "the published Fashion-MNIST files, in a folder",
+    "idx": "four IDX files of your own, named as MNIST's",
+}
 
 CLASSES = 10
 
 NORMALISATIONS = {
-    "own-maximum": "training and test set are each divided by their own largest value, as the authors do",
+    "separate-maximum": "training and test set are each divided by their own largest value, as the authors do",
     "training-maximum": "both are divided by the largest value of the training set",
 }
 
@@ -52,6 +63,14 @@ class Images:
     images: np.ndarray
     labels: np.ndarray
 
+    def first(self, count: int | None, option: str) -> Images:
+        """The first `count` of them; all without one."""
+        if count is not None and not 0 < count <= len(self.labels):
+            raise RequestError(
+                f"{option} {count}: there are {len(self.labels):,}", fix=f"use 1 to {len(self.labels):,}"
+            )
+        return Images(self.images[:count], self.labels[:count])
+
 
 @dataclass
 class Dataset:
@@ -60,7 +79,7 @@ class Dataset:
     Attributes
     ----------
     name : str
-        ``"MNIST"`` or ``"Fashion-MNIST"`` where the files are the published ones, else what they are called.
+        A key of :data:`DATASETS`.
     training, test : Images
     validation : int
         How many of the last training images validate.
@@ -74,45 +93,83 @@ class Dataset:
     validation: int
     checksums: dict[str, str] = field(default_factory=dict)
 
+    def largest(self, normalisation: str) -> dict[str, float]:
+        """What the shares of either set are divided by, by a key of :data:`NORMALISATIONS`; of the whole sets."""
+        training = largest_share(self.training.images)
+        test = training if normalisation == "training-maximum" else largest_share(self.test.images)
+        return {"training": training, "test": test}
 
-def load(folder: Path | None = None) -> Dataset:
-    """The images of `folder`, or scikit-learn's 8 x 8 digits without one.
+    def first(self, training: int | None, test: int | None) -> Dataset:
+        """The first `training` images, of which the same part validates, and the first `test` images."""
+        fewer = self.training.first(training, "--samples"), self.test.first(test, "--test-samples")
+        validation = self.validation * len(fewer[0].labels) // len(self.training.labels)
+        if not 0 < validation < len(fewer[0].labels):
+            raise RequestError(
+                f"--samples {training}: none would be left to validate, or none to learn from", fix="use more"
+            )
+        return replace(self, training=fewer[0], test=fewer[1], validation=validation)
+
+
+def load(name: str = "digits", folder: Path | None = None) -> Dataset:
+    """The images called `name`, from `folder` where they are files.
 
     Raises
     ------
     RequestError
-        A file is missing, truncated, damaged or not IDX; images and labels differ in number; sizes differ.
+        There is no such set; a file is missing, truncated, damaged, not IDX, or not the published one; images and labels differ
+        in number; sizes differ.
     """
-    return digits() if folder is None else idx_folder(folder)
+    if name not in DATASETS:
+        raise RequestError(
+            f"There is no dataset '{name}'.{did_you_mean(name, DATASETS)}",
+            fix=f"choose one of: {', '.join(DATASETS)}",
+        )
+    if name == "digits":
+        if folder is not None:
+            raise RequestError(
+                f"--data {folder} has no meaning beside --dataset digits",
+                why="the digits come with scikit-learn",
+                fix="name the files' set, such as --dataset mnist, or leave --data out",
+            )
+        return digits()
+    if folder is None:
+        raise RequestError(
+            f"--dataset {name} needs --data FOLDER",
+            why=f"it is four files: {', '.join(sum(FILES.values(), ()))}, each plain or .gz",
+            fix="fetch them from their publisher and name their folder",
+        )
+    return idx_folder(folder, name)
 
 
 def digits() -> Dataset:
-    """1,797 digits of 8 x 8 pixels from 0 to 16 (scikit-learn's copy of the UCI test set), every fifth of them for the test.
+    """1,797 digits of 8 x 8 pixels from 0 to 16 (scikit-learn's copy of the UCI test set).
 
-    200 of the training images validate.
+    They are ordered by writer, so that every fifth is for the test, and every tenth validates.
     """
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
         raise ToolchainMissingError(
             "scikit-learn is not installed",
-            why="the liquid's embedded images and its read-out come from it",
-            fix="pip install 'neurodeploy[lsm]'",
+            why="the digits come with it",
+            fix="pip install 'neurodeploy[lsm]', or name a folder of images: --dataset mnist --data FOLDER",
         ) from error
     bunch = load_digits()
     images, labels = bunch.data.astype(np.uint8), bunch.target.astype(np.uint8)
-    test = np.arange(len(images)) % 5 == 4
+    place = np.arange(len(images)) % 10
+    learned, validates, test = (np.flatnonzero(np.isin(place, p)) for p in ((0, 1, 2, 3, 5, 6, 7), 8, (4, 9)))
+    training = np.concatenate([learned, validates])
     checksum = hashlib.sha256(images.tobytes() + labels.tobytes()).hexdigest()
     return Dataset(
         "digits",
-        Images(images[~test], labels[~test]),
+        Images(images[training], labels[training]),
         Images(images[test], labels[test]),
-        validation=200,
+        validation=len(validates),
         checksums={"digits": checksum},
     )
 
 
-def idx_folder(folder: Path) -> Dataset:
+def idx_folder(folder: Path, name: str) -> Dataset:
     """The four IDX files of `folder`; a sixth of the training images validates (the authors' 50,000 and 10,000)."""
     if not folder.is_dir():
         raise RequestError(
@@ -120,10 +177,13 @@ def idx_folder(folder: Path) -> Dataset:
         )
     checksums: dict[str, str] = {}
     sets: dict[str, Images] = {}
-    names: set[str] = set()
+    published = iter(PUBLISHED.get(name, (None,) * 4))
     for part, (image_file, label_file) in FILES.items():
-        images, labels = (read_idx(find(folder, name), checksums, names) for name in (image_file, label_file))
-        if images.ndim < 2 or labels.ndim != 1 or len(images) != len(labels) or not len(images):
+        images, labels = (
+            read_idx(find(folder, file), next(published), name, checksums)
+            for file in (image_file, label_file)
+        )
+        if images.ndim < 2 or labels.ndim != 1 or len(images) != len(labels) or not images.size:
             raise RequestError(
                 f"{folder}: {image_file} has shape {images.shape}, {label_file} has {labels.shape}",
                 why="every image needs one label",
@@ -140,7 +200,6 @@ def idx_folder(folder: Path) -> Dataset:
             f"{folder}: training images have {shapes['training']} pixels, test images {shapes['test']}",
             fix="fetch the files again, from one source",
         )
-    name = next(iter(names)) if len(names) == 1 else folder.resolve().name
     validation = len(sets["training"].labels) // 6
     if not validation:
         raise RequestError(f"{folder}: {len(sets['training'].labels)} training images", fix="use six or more")
@@ -160,7 +219,7 @@ def find(folder: Path, name: str) -> Path:
 
 
 def read_idx(
-    path: Path, checksums: dict[str, str] | None = None, names: set[str] | None = None
+    path: Path, published: str | None = None, name: str = "", checksums: dict[str, str] | None = None
 ) -> np.ndarray:
     """An IDX file of bytes: two zeros, type 8, the number of dimensions, big-endian 32-bit sizes, the bytes.
 
@@ -168,10 +227,10 @@ def read_idx(
     ----------
     path : Path
         Plain, or gzip where it ends in ``.gz``.
+    published : str, optional
+        MD5 that it must have, unpacked, to be a file of the set `name`.
     checksums : dict, optional
         Gets the SHA-256 of the file, unpacked.
-    names : set, optional
-        Gets the name of the published set the file belongs to, or its own path.
 
     Raises
     ------
@@ -189,8 +248,6 @@ def read_idx(
         ) from error
     if checksums is not None:
         checksums[path.name.removesuffix(".gz")] = hashlib.sha256(raw).hexdigest()
-    if names is not None:
-        names.add(PUBLISHED.get(hashlib.md5(raw, usedforsecurity=False).hexdigest(), str(path)))
     if len(raw) < 4 or raw[:3] != b"\0\0\x08" or not raw[3]:
         raise RequestError(
             f"{path}: not an IDX file of bytes (it starts with {raw[:4].hex(' ') or 'nothing'})",
@@ -209,38 +266,64 @@ def read_idx(
             why="the file is truncated or damaged",
             fix="fetch it again",
         )
+    digest = hashlib.md5(raw, usedforsecurity=False).hexdigest()
+    if published not in (None, digest):
+        raise RequestError(
+            f"{path}: not the published file of {name} (MD5 {digest}, published: {published})",
+            why="results are compared with published ones, on the same images",
+            fix="fetch the original file, or call your own images by --dataset idx",
+        )
     return np.frombuffer(raw, dtype=np.uint8, offset=begin).reshape(shape)
 
 
-def encode(images: np.ndarray, scale: np.ndarray) -> np.ndarray:
+def encode(images: np.ndarray, largest: float) -> np.ndarray:
     r"""Probabilities of a hit, per step and pixel:
 
-    .. math:: p = \frac{x / \sum x}{\max_{scale}\, (x / \sum x)}
+    .. math:: p = \min\left(1, \frac{x / \sum x}{largest}\right)
 
-    Every image has the same sum of p; the largest value of the set `scale` is 1.  A blank image stays blank.  A test image may
-    exceed the largest training value: p is cut at 1.
+    With the largest share of a set (:func:`largest_share`) every image has the same sum of p, and the largest p of the set is
+    1.  A blank image stays blank.  A test image may exceed the largest training value: p is cut at 1.
 
     Parameters
     ----------
-    images, scale : ndarray, shape (n, pixels)
+    images : ndarray, shape (n, pixels)
+    largest : float
 
     Returns
     -------
     ndarray of float32, shape (n, pixels)
     """
-    return np.minimum(shares(images) / shares(scale).max(), 1.0).astype(np.float32)
+    return np.minimum(shares(images) / np.float32(largest), np.float32(1.0))
 
 
 def shares(images: np.ndarray) -> np.ndarray:
     """Each pixel's share of its image's sum; 0 in a blank image."""
     pixels = images.astype(np.float32)
     total = pixels.sum(axis=1, keepdims=True)
-    return pixels / np.where(total > 0, total, 1.0)
+    return pixels / np.where(total > 0, total, np.float32(1.0))
 
 
-def cut(images: np.ndarray, scale: np.ndarray) -> int:
+def largest_share(images: np.ndarray) -> float:
+    """The largest share of a pixel in its image, over all images.
+
+    Raises
+    ------
+    RequestError
+        All images are blank.
+    """
+    peak = images.max(axis=1).astype(np.float32) / np.maximum(images.sum(axis=1, dtype=np.float32), 1)
+    if not peak.max(initial=0) > 0:
+        raise RequestError(
+            f"All {len(images)} images of a set are blank",
+            why="there is nothing to see",
+            fix="use other images",
+        )
+    return float(peak.max())
+
+
+def cut(images: np.ndarray, largest: float) -> int:
     """How many pixels :func:`encode` cuts at 1."""
-    return int(np.count_nonzero(shares(images) > shares(scale).max()))
+    return int(np.count_nonzero(shares(images) > np.float32(largest)))
 
 
 def blank(images: np.ndarray) -> int:

@@ -1,0 +1,431 @@
+"""``neurodeploy run lsm``: from images to accuracy.
+
+The liquid forms, every image is shown to it, a linear read-out learns from spike counts.  What is done is kept in the
+cache folder, so that the same command goes on where it was stopped.  ``decisions.csv`` has every test image's class and what
+it was taken for, ``metrics.json`` and ``run.json`` as for every run; pictures of how the liquid formed, its weights, one
+sample, and the errors.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neurodeploy.backends.brian2.trials.session import Trials
+from neurodeploy.cache import keep_matplotlib_files
+from neurodeploy.errors import RequestError, did_you_mean
+from neurodeploy.lsm import data as datasets
+from neurodeploy.lsm import measures, phases, readout
+from neurodeploy.lsm.data import CLASSES, NORMALISATIONS, Dataset
+from neurodeploy.lsm.model import (
+    ASTROCYTE_WEIGHT,
+    SAMPLE_MS,
+    SNAPSHOT_MS,
+    VARIANTS,
+    Design,
+    build,
+    excitatory_count,
+)
+from neurodeploy.models.network import Network
+from neurodeploy.recording import command_line, default_folder, provenance, run_directory, write_json
+
+PUBLISHED = {
+    ("mnist", "nalsm", 1000): (95.96, 0.13),
+    ("mnist", "nalsm", 8000): (97.49, 0.11),
+    ("mnist", "lsm-ap-stdp", 1000): (95.49, 0.09),
+    ("mnist", "lsm", 1000): (95.30, 0.10),
+    ("mnist", "lsm-stdp", 1000): (89.47, 0.45),
+    ("fashion-mnist", "nalsm", 1000): (83.05, 0.21),
+    ("fashion-mnist", "nalsm", 8000): (85.61, 0.18),
+}
+"""The authors' test accuracies on whole sets, %, mean and standard deviation over their networks (their workbook)."""
+
+SNAPSHOTS = {"digits": 10_000}
+"""By dataset; elsewhere the authors' 50,000."""
+
+AUTHORS_SNAPSHOTS = 50_000
+
+FEATURES = ("plastic", "frozen")
+
+ALWAYS_FROZEN = ("lsm", "lsm-ap-stdp")
+"""Variants whose weights are frozen while features are made."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line asks for; None is the default that depends on the rest."""
+
+    dataset: str = "digits"
+    data: Path | None = None
+    variant: str = "nalsm"
+    neurons: int = 1000
+    astrocyte_weight: float | None = None
+    astrocyte_density: float = 1.0
+    start_weight: float | None = None
+    snapshots: int | None = None
+    features: str | None = None
+    samples: int | None = None
+    test_samples: int | None = None
+    normalisation: str = "separate-maximum"
+    readout: str = "soft"
+    seed: int = 0
+    processes: int = 0
+    scheduler: str | None = None
+    out: Path | None = None
+
+
+@dataclass
+class Result:
+    """What the command line shows of a run."""
+
+    data: dict[str, Any]
+    folder: Path
+
+    def render(self) -> list[Any]:
+        from rich.markup import escape
+
+        m = self.data
+        published = m["published_accuracy"]
+        beside = f" (authors: {published[0]:.2f} ± {published[1]:.2f} %)" if published else ""
+        branching = "" if m["branching_factor"] is None else f"branching factor {m['branching_factor']:.3f}; "
+        wall = ", ".join(f"{part} {seconds:.0f} s" for part, seconds in m["wall_seconds"].items())
+        resumed = {name: n for name, n in m["resumed"].items() if n}
+        return [
+            f"[bold]{100 * m['accuracy']:.2f} % of {m['test_samples']:,} test images right[/]{beside};"
+            f" validation {100 * m['validation_accuracy']:.2f} %",
+            f"{m['variant']}, {m['neurons']:,} neurons, {m['snapshots']:,} snapshots, {m['features']} features of"
+            f" {m['training_samples']:,} + {m['validation_samples']:,} images of {m['dataset']}; {m['readout']} read-out",
+            f"{branching}liquid {m['liquid_hz']:.1f} Hz, input {m['input_hz']:.1f} Hz; {wall}",
+            f"normalisation: {m['normalisation']} ({NORMALISATIONS[m['normalisation']]})",
+            *(
+                [
+                    f"gone on from {', '.join(f'{n:,} {name}' for name, n in resumed.items())} of an earlier command"
+                ]
+                if resumed
+                else []
+            ),
+            f"executed by: [bold]{m['executed_by']}[/]; counts {m['counts_sha256'][:16]}",
+            *(f"[yellow]changed:[/] {escape(change)}" for change in m["changes"]),
+            *(f"[yellow]note:[/] {escape(warning)}" for warning in m["warnings"]),
+            f"results in {escape(str(self.folder))}",
+        ]
+
+
+def choose(name: str, given: str, known: tuple[str, ...] | dict[str, str]) -> str:
+    """`given`, if it is one of those there are."""
+    if given not in known:
+        raise RequestError(
+            f"There is no {name} '{given}'.{did_you_mean(given, known)}",
+            fix=f"choose one of: {', '.join(known)}",
+        )
+    return given
+
+
+def choose_design(request: Request, inputs: int) -> Design:
+    """The liquid that is asked for."""
+    weight = request.astrocyte_weight
+    if weight is not None and request.variant != "nalsm":
+        raise RequestError(
+            f"--astrocyte-weight {weight:g} has no meaning beside --variant {request.variant}",
+            why="only nalsm has an astrocyte",
+            fix="leave it out",
+        )
+    largest_known = max(n for n in ASTROCYTE_WEIGHT if n <= max(request.neurons, min(ASTROCYTE_WEIGHT)))
+    return Design(
+        request.neurons,
+        inputs,
+        request.variant,
+        request.seed,
+        ASTROCYTE_WEIGHT[largest_known] if weight is None else weight,
+        request.astrocyte_density,
+        request.start_weight,
+    )
+
+
+def choose_features(request: Request) -> bool:
+    """Whether weights learn while features are made."""
+    if request.variant in ALWAYS_FROZEN:
+        if request.features == "plastic":
+            raise RequestError(
+                f"--features plastic has no meaning beside --variant {request.variant}",
+                why=f"{request.variant}: {VARIANTS[request.variant]}",
+                fix="leave it out",
+            )
+        return False
+    return choose("kind of features", request.features or "plastic", FEATURES) == "plastic"
+
+
+def choose_snapshots(request: Request) -> int:
+    if request.variant == "lsm":
+        if request.snapshots:
+            raise RequestError(
+                f"--snapshots {request.snapshots} has no meaning beside --variant lsm",
+                why="its weights never change",
+                fix="leave it out",
+            )
+        return 0
+    if request.snapshots is not None:
+        return request.snapshots
+    return SNAPSHOTS.get(request.dataset, AUTHORS_SNAPSHOTS)
+
+
+def run_lsm(request: Request, progress: Callable[[str, int, int], None] | None = None) -> Result:
+    """Run the liquid as the command line asks, and write the run directory.
+
+    Raises
+    ------
+    RequestError
+        A name is none of those there are, a file is wrong, or options do not go together.
+    RunError
+        The disk is full, or a process that simulates was killed; the same command goes on.
+    """
+    began = time.perf_counter()
+    keep_matplotlib_files()
+    choose("normalisation", request.normalisation, NORMALISATIONS)
+    chosen = readout.recipe(request.readout)
+    choose("variant", request.variant, VARIANTS)
+    plastic, snapshots = choose_features(request), choose_snapshots(request)
+    whole = datasets.load(request.dataset, request.data)
+    largest = whole.largest(request.normalisation)
+    dataset = whole.first(request.samples, request.test_samples)
+    design = choose_design(request, dataset.training.images.shape[1])
+    wanted = request.out or default_folder(f"lsm-{request.dataset}-{request.variant}")
+    with run_directory(wanted) as folder:
+        wall: dict[str, float] = {}
+        started = time.perf_counter()
+        network = build(design)
+        wall["wiring"] = time.perf_counter() - started
+
+        started = time.perf_counter()
+        learned = len(dataset.training.labels) - dataset.validation
+        formed = None
+        if snapshots:
+            shown = dataset.training.images[:learned]
+            formed = phases.form(network, shown, largest["training"], snapshots, progress)
+            network = phases.with_weights(network, formed.weights)
+        wall["snapshots"] = time.perf_counter() - started
+
+        started = time.perf_counter()
+        samples = {
+            "training": (dataset.training, largest["training"]),
+            "test": (dataset.test, largest["test"]),
+        }
+        processes = request.processes or os.cpu_count() or 1
+        found = phases.features(network, plastic, samples, processes, request.scheduler, progress)
+        wall["samples"] = time.perf_counter() - started
+
+        started = time.perf_counter()
+        x, scale = readout.scaled(found.counts["training"])
+        trained = readout.train(x, dataset.training.labels, dataset.validation, chosen, progress)
+        del x
+        said = trained.classes(readout.scaled(found.counts["test"], scale)[0])
+        wall["read-out"] = time.perf_counter() - started
+
+        started = time.perf_counter()
+        watched = watch(network, plastic, dataset, largest["training"])
+        draw(folder, design, network, formed, watched, dataset, said)
+        wall["measures and pictures"] = time.perf_counter() - started
+        write_decisions(folder / "decisions.csv", dataset.test.labels, said)
+        data = {
+            **describe(request, design, dataset, snapshots, plastic),
+            "accuracy": float(np.mean(said == dataset.test.labels)),
+            "validation_accuracy": trained.validation,
+            "published_accuracy": PUBLISHED.get((request.dataset, request.variant, request.neurons)),
+            "readout_iterations": trained.iterations,
+            "branching_factor": watched.branching,
+            **rates(design, found),
+            "weights": weight_facts(network),
+            "counts_sha256": found.digest(),
+            "resumed": {"snapshots": formed.resumed if formed else 0, "samples": found.resumed},
+            "silent_samples": silent(found),
+            "changes": changes(dataset, largest),
+            "warnings": warnings(dataset, found),
+            "peak_memory_mb": peak_memory_mb(),
+            "wall_seconds": {**wall, "all": time.perf_counter() - began},
+        }
+        write_json(folder / "metrics.json", data)
+        facts = provenance(
+            command_line(),
+            executed_by="float",
+            backend="brian2",
+            rules="nalsm",
+            seed=request.seed,
+            processes=processes,
+            scheduler=request.scheduler,
+            images_sha256=dataset.checksums,
+            liquid=formed.key if formed else None,
+            counts=found.key,
+            network_sha256=network.digest(),
+        )
+        write_json(folder / "run.json", facts)
+    return Result(data, wanted)
+
+
+def describe(
+    request: Request, design: Design, dataset: Dataset, snapshots: int, plastic: bool
+) -> dict[str, Any]:
+    """What was asked for, as ``metrics.json`` has it."""
+    return {
+        "model": "lsm",
+        "variant": design.variant,
+        "dataset": dataset.name,
+        "executed_by": "float",
+        "neurons": design.neurons,
+        "inputs": design.inputs,
+        "astrocyte_weight": design.astrocyte_weight if design.variant == "nalsm" else None,
+        "astrocyte_density": design.astrocyte_density if design.variant == "nalsm" else None,
+        "start_weight": design.magnitude,
+        "snapshots": snapshots,
+        "features": "plastic" if plastic else "frozen",
+        "normalisation": request.normalisation,
+        "readout": request.readout,
+        "training_samples": len(dataset.training.labels) - dataset.validation,
+        "validation_samples": dataset.validation,
+        "test_samples": len(dataset.test.labels),
+        "seed": request.seed,
+    }
+
+
+def rates(design: Design, found: phases.Features) -> dict[str, float]:
+    """Mean rates over all samples, and over the test samples alone."""
+    facts = {}
+    for suffix, parts in (("", ("training", "test")), ("_test", ("test",))):
+        liquid, inputs = (sum(int(of[p].sum()) for p in parts) for of in (found.counts, found.inputs))
+        length = SAMPLE_MS * sum(len(found.inputs[p]) for p in parts)
+        facts[f"liquid_hz{suffix}"] = measures.rate_hz(liquid, design.neurons, length)
+        facts[f"input_hz{suffix}"] = measures.rate_hz(inputs, design.inputs, length)
+    return facts
+
+
+def by_source(network: Network) -> dict[str, np.ndarray]:
+    """Weights by the population they come from."""
+    labels = [population.label for population in network.populations]
+    return {
+        label: np.concatenate([p.weight for p in network.projections if p.pre == position])
+        for position, label in enumerate(labels)
+    }
+
+
+def weight_facts(network: Network) -> dict[str, dict[str, float]]:
+    """Mean and mean magnitude of the weights by source."""
+    return {
+        name: {"mean": float(w.mean()), "mean_magnitude": float(np.abs(w).mean()), "synapses": len(w)}
+        for name, w in by_source(network).items()
+    }
+
+
+def silent(found: phases.Features) -> dict[str, int]:
+    """Samples in which no liquid neuron spikes."""
+    return {part: int(np.count_nonzero(~counts.any(axis=1))) for part, counts in found.counts.items()}
+
+
+def changes(dataset: Dataset, largest: dict[str, float]) -> list[str]:
+    """What became of pixels."""
+    pixels = datasets.cut(dataset.test.images, largest["test"])
+    return (
+        [f"{pixels:,} pixels of test images exceed the training maximum: hit in every step"] if pixels else []
+    )
+
+
+def warnings(dataset: Dataset, found: phases.Features) -> list[str]:
+    """What a user may not expect of the images or the liquid."""
+    notes = []
+    blank = datasets.blank(dataset.training.images), datasets.blank(dataset.test.images)
+    if any(blank):
+        notes.append(
+            f"{blank[0]} training and {blank[1]} test images are blank: nothing drives the liquid there"
+        )
+    quiet = silent(found)
+    if any(quiet.values()):
+        notes.append(
+            f"the liquid is silent in {quiet['training']:,} training and {quiet['test']:,} test samples;"
+            " all of these are taken for the same class"
+        )
+    return notes
+
+
+def peak_memory_mb() -> float:
+    """Of this process and, together, of the largest of those it started; MB."""
+    unit = 1024**2 if sys.platform == "darwin" else 1024
+    return sum(
+        resource.getrusage(who).ru_maxrss / unit for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+
+
+@dataclass
+class Watched:
+    """Some samples whose every spike was kept.
+
+    Attributes
+    ----------
+    inputs, liquid : ndarray of bool, shape (steps, neurons)
+        Of the first sample.
+    branching : float or None
+        Mean over the samples; None where none of them has a spike that counts.
+    """
+
+    inputs: np.ndarray
+    liquid: np.ndarray
+    branching: float | None
+
+
+def watch(network: Network, plastic: bool, dataset: Dataset, largest: float) -> Watched:
+    """Show the first training images again, and keep every spike."""
+    images = dataset.training.images[: measures.BRANCHING_SAMPLES]
+    driven = network.populations[0].size
+    trials = Trials(network, plastic)
+    try:
+        p = datasets.encode(images, largest)
+        events = trials.run(p, np.arange(len(images)), phases.FEATURES[plastic], raster=True).raster
+    finally:
+        trials.end()
+    connected = measures.connections(network)
+    end = driven + connected.shape[0]
+    rasters = [measures.raster_of(events, k, SAMPLE_MS, driven, end) for k in range(len(images))]
+    factors = [measures.branching_factor(raster, connected) for raster in rasters]
+    inputs = measures.raster_of(events, 0, SAMPLE_MS, 0, driven)
+    return Watched(inputs, rasters[0], float(np.mean(factors)) if any(factors) else None)
+
+
+def write_decisions(path: Path, labels: np.ndarray, said: np.ndarray) -> None:
+    """One row a test image: its class, and what it was taken for."""
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["image", "class", "taken_for"])
+        writer.writerows(zip(range(len(labels)), labels.tolist(), said.tolist(), strict=True))
+
+
+def draw(
+    folder: Path,
+    design: Design,
+    network: Network,
+    formed: phases.Formed | None,
+    watched: Watched,
+    dataset: Dataset,
+    said: np.ndarray,
+) -> None:
+    """How the liquid formed, its weights, one sample, and the errors."""
+    from neurodeploy.lsm import pictures
+
+    if formed is not None:
+        pictures.formation(
+            formed.liquid, formed.inputs, formed.astrocyte, SNAPSHOT_MS, folder / "formation.png"
+        )
+    pictures.weights(by_source(network), design.magnitude, folder / "weights.png")
+    trace = None
+    if design.variant == "nalsm":
+        trace = measures.astrocyte_trace(design, watched.inputs, watched.liquid)
+    title = f"One image of class {dataset.training.labels[0]}, executed by: float (nalsm rules)"
+    pictures.sample(
+        watched.inputs, watched.liquid, excitatory_count(design.neurons), trace, title, folder / "sample.png"
+    )
+    pictures.confusion(dataset.test.labels, said, CLASSES, folder / "confusion.png")

@@ -1,0 +1,93 @@
+"""What a liquid does: its branching factor, its rates, its astrocyte within a sample."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+
+from neurodeploy.lsm.model import FADE, RATE, TAU_ASTROCYTE_MS, Design, astrocyte
+from neurodeploy.models.network import Network
+
+WINDOW_MS, TRIM_MS = 4, 25
+"""Window on either side of a spike, and what is left out at both ends of a sample (``compute_branching_factor.py``)."""
+
+BRANCHING_SAMPLES = 20
+"""Samples that the branching factor is the mean of (``get_branching_factor.py``)."""
+
+
+def connections(network: Network) -> sparse.csr_array:
+    """Which liquid neuron projects to which: 1 at ``[source, target]``."""
+    sizes = [population.size for population in network.populations]
+    starts = np.cumsum([0, 0, *sizes[1:]])
+    within = [p for p in network.projections if p.pre != 0]
+    pre = np.concatenate([p.pre_index + starts[p.pre] for p in within])
+    post = np.concatenate([p.post_index + starts[p.post] for p in within])
+    ones = np.ones(len(pre), np.float32)
+    return sparse.csr_array((ones, (pre, post)), shape=(starts[-1], starts[-1]))
+
+
+def branching_factor(raster: np.ndarray, connected: sparse.csr_array) -> float:
+    r"""Descendants of a spike for each of its ancestors, in one sample:
+
+    .. math:: \left\langle \left\langle \frac{d}{\max(a, 1)} \right\rangle_{\text{spikes of } n} \right\rangle_{n}
+
+    For a spike of neuron n at t, a are the spikes in [t-4, t-1] of neurons that project to n, d those in [t+1, t+4] of
+    neurons that n projects to.  Spikes of the first and last 25 ms do not count.  0 where no neuron spikes.
+
+    Parameters
+    ----------
+    raster : ndarray of bool, shape (steps, neurons)
+    connected : sparse array, shape (neurons, neurons)
+        ``[source, target]``.
+    """
+    seen = raster.astype(np.float32)
+    seen[:TRIM_MS] = seen[len(seen) - TRIM_MS :] = 0
+    before, after = np.zeros_like(seen), np.zeros_like(seen)
+    for step in range(1, WINDOW_MS + 1):
+        before[step:] += seen[:-step]
+        after[:-step] += seen[step:]
+    ancestors = before @ connected
+    descendants = (connected @ after.T).T
+    ratio = descendants / np.maximum(ancestors, 1)
+    inner = np.zeros(len(seen), bool)
+    inner[TRIM_MS + WINDOW_MS : len(seen) - TRIM_MS - WINDOW_MS] = True
+    counted = raster & inner[:, None]
+    spikes = counted.sum(axis=0)
+    spiking = spikes > 0
+    if not spiking.any():
+        return 0.0
+    return float(np.mean((ratio * counted).sum(axis=0)[spiking] / spikes[spiking]))
+
+
+def raster_of(events: np.ndarray, sample: int, steps: int, begin: int, end: int) -> np.ndarray:
+    """Spikes of neurons `begin` to `end` in one sample, as booleans (steps, neurons); `events` are (sample, step, neuron)."""
+    mine = (events[:, 0] == sample) & (events[:, 2] >= begin) & (events[:, 2] < end)
+    raster = np.zeros((steps, end - begin), bool)
+    raster[events[mine, 1], events[mine, 2] - begin] = True
+    return raster
+
+
+def astrocyte_trace(design: Design, inputs: np.ndarray, liquid: np.ndarray, fade: float = FADE) -> np.ndarray:
+    r"""The astrocyte in every step of a sample:
+
+    .. math:: A \leftarrow \left(A + \frac{w (n_{liquid} - n_{input}) + b - A}{\tau}\right) f
+
+    where w and b fade by f a step, too.
+
+    Parameters
+    ----------
+    inputs, liquid : ndarray of bool, shape (steps, neurons)
+    """
+    gains = astrocyte(design).gains
+    drive = inputs @ gains[0][1] + liquid @ np.concatenate([gain for _, gain in gains[1:]])
+    value, remains, trace = RATE, 1.0, []
+    for one in drive:
+        value = (value + (remains * (one + RATE) - value) / TAU_ASTROCYTE_MS) * fade
+        remains *= fade
+        trace.append(value)
+    return np.array(trace)
+
+
+def rate_hz(spikes: float, neurons: int, milliseconds: float) -> float:
+    """Mean rate of a neuron."""
+    return 1000.0 * spikes / (neurons * milliseconds)

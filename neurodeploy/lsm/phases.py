@@ -1,0 +1,238 @@
+"""The two phases: the liquid forms, one snapshot after another; then every sample is shown to it, and spikes are counted."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+
+from neurodeploy.backends.brian2 import compiler
+from neurodeploy.backends.brian2.trials.lower import lower
+from neurodeploy.backends.brian2.trials.session import Protocol, Trials
+from neurodeploy.lsm.data import Images, encode
+from neurodeploy.lsm.model import FADE, KICK_MV, SAMPLE_MS, SNAPSHOT_MS
+from neurodeploy.lsm.sharing import Block, Counted, Job, locally, on_cluster
+from neurodeploy.lsm.store import Store
+from neurodeploy.models.network import Network
+
+Progress = Callable[[str, int, int], None]
+
+FORMING = Protocol(SNAPSHOT_MS, KICK_MV, stream=0)
+
+FEATURES = {
+    True: Protocol(SAMPLE_MS, KICK_MV, stream=1, fade=FADE, restore=True),
+    False: Protocol(SAMPLE_MS, KICK_MV, stream=1),
+}
+"""By whether weights learn while features are made; what a sample has learned is forgotten after it."""
+
+SNAPSHOTS_KEPT = 1000
+"""Snapshots after which the forming liquid is kept, to go on from."""
+
+BLOCK = 250
+"""Samples a block."""
+
+FIRST_NUMBER = {"training": 0, "test": 1 << 32}
+"""Of the samples of either set: a test image's draws do not depend on how many training images there are."""
+
+
+@dataclass
+class Formed:
+    """The liquid after its last snapshot, and how it came there.
+
+    Attributes
+    ----------
+    weights : list of ndarray
+        Of every projection, in the Network's order.
+    astrocyte : ndarray, shape (snapshots,)
+        Its value at the end of each snapshot; empty without one.
+    liquid, inputs : ndarray, shape (snapshots,)
+        Spikes of all liquid and of all input neurons in each snapshot.
+    key : str
+        Digest of everything that decided it.
+    resumed : int
+        Snapshots that an earlier command had done.
+    """
+
+    weights: list[np.ndarray]
+    astrocyte: np.ndarray
+    liquid: np.ndarray
+    inputs: np.ndarray
+    key: str
+    resumed: int
+
+
+def program(network: Network, plastic: bool) -> str:
+    """Key of the compiled program: counts of different programs are never mixed."""
+    return compiler.program_key(lower(network, plastic).structure)
+
+
+def image_digest(images: np.ndarray, largest: float) -> str:
+    return hashlib.sha256(repr((images.shape, largest)).encode() + images.tobytes()).hexdigest()
+
+
+def snapshot_order(images: int, snapshots: int, seed: int) -> np.ndarray:
+    """Which image each snapshot shows: all in random order, then all in another one, ..."""
+    random = np.random.default_rng([seed, 2])
+    rounds = -(-snapshots // images)
+    return np.concatenate([random.permutation(images) for _ in range(rounds)])[:snapshots]
+
+
+def form(
+    network: Network, images: np.ndarray, largest: float, snapshots: int, progress: Progress | None = None
+) -> Formed:
+    """Show `snapshots` of `images`, 20 ms each; weights go on from one to the next.
+
+    Goes on from the last kept state of an earlier call that was stopped, to the same result.
+    """
+    facts = {"network": network.digest(), "images": image_digest(images, largest), "snapshots": snapshots}
+    facts |= {"protocol": asdict(FORMING), "program": program(network, True)}
+    store = Store("liquid", **facts)
+    key = store.folder.name
+    with store.held():
+        finished = store.load("formed")
+        if finished is not None:
+            return _formed(finished, key, snapshots)
+        kept = store.load("forming") or {
+            "astrocyte": np.empty(0),
+            "liquid": np.empty(0),
+            "inputs": np.empty(0),
+        }
+        curves = {name: [kept.pop(name)] for name in ("astrocyte", "liquid", "inputs")}
+        resumed = done = len(curves["liquid"][0])
+        order = snapshot_order(len(images), snapshots, network.seed)
+        trials = Trials(network, plastic=True, progress=progress)
+        try:
+            trials.set_state(kept)
+            while done < snapshots:
+                numbers = np.arange(done, min(done + SNAPSHOTS_KEPT, snapshots))
+                found = trials.run(encode(images[order[numbers]], largest), numbers, FORMING)
+                curves["astrocyte"].append(found.modulators[:, :1].ravel())
+                curves["liquid"].append(found.counts[:, trials.driven :].sum(axis=1, dtype=np.float64))
+                curves["inputs"].append(found.counts[:, : trials.driven].sum(axis=1, dtype=np.float64))
+                done += len(numbers)
+                joined = {name: np.concatenate(parts) for name, parts in curves.items()}
+                store.save("forming", **trials.state(), **joined)
+                if progress is not None:
+                    progress("snapshots", done, snapshots)
+            weights = {f"w{k}": trials.weights(k) for k in range(len(network.projections))}
+        finally:
+            trials.end()
+        pieces = {**weights, **{name: np.concatenate(parts) for name, parts in curves.items()}}
+        store.save("formed", **pieces)
+        store.drop("forming")
+    return _formed(pieces, key, resumed)
+
+
+def _formed(pieces: dict[str, np.ndarray], key: str, resumed: int) -> Formed:
+    weights = [pieces[f"w{k}"] for k in range(sum(name.startswith("w") for name in pieces))]
+    return Formed(weights, pieces["astrocyte"], pieces["liquid"], pieces["inputs"], key, resumed)
+
+
+def with_weights(network: Network, weights: list[np.ndarray]) -> Network:
+    """The same network with other weights."""
+    projections = [replace(p, weight=w) for p, w in zip(network.projections, weights, strict=True)]
+    return replace(network, projections=projections)
+
+
+@dataclass
+class Features:
+    """Spike counts of every sample.
+
+    Attributes
+    ----------
+    counts : dict of str to ndarray of uint16, shape (n, neurons)
+        ``"training"`` and ``"test"``.
+    inputs : dict of str to ndarray, shape (n,)
+        Spikes of all input neurons.
+    key : str
+        Digest of everything that decided them.
+    resumed : int
+        Samples that an earlier command had done.
+    """
+
+    counts: dict[str, np.ndarray]
+    inputs: dict[str, np.ndarray]
+    key: str
+    resumed: int
+
+    def digest(self) -> str:
+        """SHA-256 of all counts."""
+        sha = hashlib.sha256()
+        for part in FIRST_NUMBER:
+            sha.update(np.ascontiguousarray(self.counts[part], dtype="<u2").tobytes())
+        return sha.hexdigest()
+
+
+def features(
+    network: Network,
+    plastic: bool,
+    samples: dict[str, tuple[Images, float]],
+    processes: int,
+    scheduler: str | None = None,
+    progress: Progress | None = None,
+) -> Features:
+    """Show every sample to the liquid for 250 ms and count.
+
+    Parameters
+    ----------
+    network : Network
+        The formed liquid.
+    plastic : bool
+        Whether weights learn during a sample.
+    samples : dict of str to (Images, float)
+        ``"training"`` and ``"test"``: images, and what their shares are divided by.
+    processes : int
+        Of this machine, where there is no `scheduler`.
+    scheduler : str, optional
+        Address of a Dask scheduler.
+    progress : function, optional
+    """
+    protocol = FEATURES[plastic]
+    facts = {"network": network.digest(), "protocol": asdict(protocol), "program": program(network, plastic)}
+    total = sum(len(images.labels) for images, _ in samples.values())
+    counts = {
+        part: np.zeros((len(one.labels), _neurons(network)), np.uint16) for part, (one, _) in samples.items()
+    }
+    inputs = {part: np.zeros(len(images.labels), np.int64) for part, (images, _) in samples.items()}
+    store = Store("counts", **facts)
+    blocks: list[Block] = []
+    places: dict[str, tuple[str, slice]] = {}
+    done = 0
+
+    def put(name: str, found: Counted) -> None:
+        part, rows = places[name]
+        counts[part][rows], inputs[part][rows] = found.liquid, found.inputs
+
+    with store.held():
+        for part, (images, largest) in samples.items():
+            for begin in range(0, len(images.labels), BLOCK):
+                rows = slice(begin, min(begin + BLOCK, len(images.labels)))
+                shown = images.images[rows]
+                name = f"{part}-{begin}-{image_digest(shown, largest)[:16]}"
+                places[name] = part, rows
+                kept = store.load(name)
+                if kept is None:
+                    numbers = FIRST_NUMBER[part] + np.arange(rows.start, rows.stop)
+                    blocks.append(Block(name, shown, largest, numbers))
+                else:
+                    put(name, Counted(**kept))
+                    done += len(shown)
+        resumed = done
+        job = Job(store.folder.name, network, plastic, protocol)
+        shared = on_cluster(job, blocks, scheduler) if scheduler else locally(job, blocks, processes)
+        try:
+            for block, found in shared:
+                store.save(block.name, liquid=found.liquid, inputs=found.inputs)
+                put(block.name, found)
+                done += len(block.numbers)
+                if progress is not None:
+                    progress("samples", done, total)
+        finally:
+            shared.close()
+    return Features(counts, inputs, store.folder.name, resumed)
+
+
+def _neurons(network: Network) -> int:
+    return sum(population.size for population in network.populations[1:])
