@@ -100,6 +100,7 @@ class LoihiHardware(Hardware):
     backend: Literal["loihi"]
     machine: Literal["simulated", "slurm", "ethernet"]
     chip: Literal["loihi1", "loihi2"] = "loihi2"
+    chips: int | None = Field(default=None, ge=1)
     processes: Literal["own", "stock"] = "own"
     host: str | None = None
     partition: str | None = None

@@ -25,6 +25,7 @@ def test_the_packaged_machines() -> None:
     stamps = {name: hardware.load(name).executed_by for name in chips}
     assert {stamp for name, stamp in stamps.items() if name.endswith("-sim")} == {"chip arithmetic"}
     assert {stamp for name, stamp in stamps.items() if not name.endswith("-sim")} == {"silicon"}
+    assert [hardware.read(name).chips for name in chips] == [32, None, 8, 1, None]
 
 
 @pytest.mark.parametrize("name", hardware.names())
@@ -66,6 +67,12 @@ def test_a_machine_of_another_backend() -> None:
         ("machine: slurm\n", "write 'processes: stock'"),
         ("machine: simulated\nhost: 10.0.0.1\n", "no address"),
         ("machine: simulated\nchip: loihi3\n", "chip is 'loihi3'"),
+        ("machine: simulated\nchips: 0\n", "chips is 0"),
+        (
+            "machine: slurm\nprocesses: stock\npartitoin: kp\n",
+            "no option 'partitoin'. Did you mean 'partition'?",
+        ),
+        ("machine: slrm\n", "machine is 'slrm'"),
         ("machine: simulated\ngeneration: N3B9\n", "generation is 'N3B9'"),
         ("machine: simulated\nreinjection: true\n", "no option 'reinjection'"),
     ],

@@ -6,10 +6,14 @@ The core never imports Lava: a runner does, in an interpreter of its own.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from neurodeploy.backends.base import Backend, Options, Session
 from neurodeploy.errors import RequestError
 from neurodeploy.models.network import Network
+
+if TYPE_CHECKING:
+    from neurodeploy.hardware import LoihiHardware
 
 CHIPS = ("loihi2", "loihi1")
 """The rules that the backend runs; each has a simulated machine of its own."""
@@ -36,12 +40,15 @@ class LoihiBackend(Backend):
 
     def default_rules(self, options: Options) -> str | None:
         """Those of the machine's chip."""
+        if options.hardware is None and self.hardware is None:
+            return CHIPS[0]
+        return self._machine(options).chip
+
+    def _machine(self, options: Options) -> LoihiHardware:
         from neurodeploy.hardware import LoihiHardware, load_as
 
         chosen = options.hardware or self.hardware
-        if chosen is None:
-            return CHIPS[0]
-        return load_as(LoihiHardware, chosen, options.host or self.host, options.faults).chip
+        return load_as(LoihiHardware, str(chosen), options.host or self.host, options.faults)
 
     def completed(self, options: Options) -> Options:
         """`options` with what they leave open filled in.
@@ -71,10 +78,10 @@ class LoihiBackend(Backend):
         return options
 
     def check(self, network: Network, options: Options) -> None:
-        from neurodeploy.backends.loihi.lower import lower
+        from neurodeploy.backends.loihi.session import lower_for
 
         options = self.completed(options)
-        lower(network, options.rules, options.allow_losses)
+        lower_for(self._machine(options), network, options)
 
     def open(self, network: Network, options: Options) -> Session:
         from neurodeploy.backends.loihi.session import LoihiSession

@@ -18,6 +18,7 @@ import argparse
 import contextlib
 import json
 import os
+import shutil
 import sys
 import threading
 import time
@@ -135,7 +136,7 @@ class Runner:
                 f"Intel's extension of Lava, Lava-Loihi, is not installed beside Lava ({sys.executable}); it is for members"
                 " of Intel's Neuromorphic Research Community",
             )
-        if self.machine["machine"] == "slurm" and not slurm.is_available():
+        if self.machine["machine"] == "slurm" and not (shutil.which("sinfo") and slurm.is_available()):
             raise CannotRunError(
                 NO_SCHEDULER,
                 "there is no SLURM on this machine ('sinfo' does not answer), and a board is lent by SLURM alone",

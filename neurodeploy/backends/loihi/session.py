@@ -17,7 +17,7 @@ from neurodeploy.backends.base import Options, Report
 from neurodeploy.backends.loihi import runner
 from neurodeploy.backends.loihi.changing import membranes
 from neurodeploy.backends.loihi.lower import lower
-from neurodeploy.backends.loihi.program import ARRAYS, PLAN
+from neurodeploy.backends.loihi.program import ARRAYS, PLAN, LoihiProgram
 from neurodeploy.backends.loihi.program_session import ProgramSession
 from neurodeploy.backends.loihi.running import LavaProcess
 from neurodeploy.backends.loihi.stock import beyond_stock
@@ -35,6 +35,25 @@ def say(line: str) -> None:
     print(f"neurodeploy: {line}", file=sys.stderr, flush=True)
 
 
+def lower_for(hardware: LoihiHardware, network: Network, options: Options) -> tuple[LoihiProgram, list[str]]:
+    """The Program for a machine, and what of it Lava's stock processes could not say.
+
+    Raises
+    ------
+    UnsupportedError
+        As for :func:`lower`; more chips than the machine has; a machine of stock processes that can't say the model.
+    """
+    program = lower(network, hardware.chip, options.allow_losses, hardware.chips)
+    beyond = beyond_stock(program)
+    if beyond and hardware.processes == "stock":
+        raise UnsupportedError(
+            f"Hardware '{hardware.name}' can't run this model: {'; '.join(beyond)}",
+            why="a chip has programs for Lava's stock processes alone",
+            fix=f"simplify these, or use --hardware {hardware.chip}-sim, which runs our own processes on this machine",
+        )
+    return program, beyond
+
+
 class LoihiSession(ProgramSession):
     """A Network loaded into Lava.  See :class:`neurodeploy.backends.base.Session`."""
 
@@ -48,17 +67,10 @@ class LoihiSession(ProgramSession):
         self._pending: list[tuple[str, int, str, Any]] = []
         self._read: dict[tuple[Any, ...], dict[str, np.ndarray]] = {}
         started = time.perf_counter()
-        self.program = lower(network, self.chip.name, options.allow_losses)
+        self.program, beyond = lower_for(self.hardware, network, options)
         self._membranes = membranes(network, self.chip)
         self.report.changes += self.program.changes
         self.report.quantisation = self.program.report
-        beyond = beyond_stock(self.program)
-        if beyond and self.hardware.processes == "stock":
-            raise UnsupportedError(
-                f"Lava's stock processes can't run this model: {'; '.join(beyond)}",
-                why="a chip has programs for the stock processes alone",
-                fix="simplify these, or use --hardware loihi2-sim or loihi1-sim, which run our own processes on this machine",
-            )
         self.report.wall["build"] = time.perf_counter() - started
         interpreter = Path(self.hardware.python) if self.hardware.python else toolchains.ensure("loihi", say)
         self.folder = cache.session_folder()
