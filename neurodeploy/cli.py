@@ -160,26 +160,60 @@ def delays(
     bits: Annotated[
         int | None, typer.Option(min=2, max=24, help="Bits of a weight.", show_default="floating point")
     ] = None,
-    readout: Annotated[str, typer.Option(help="evidence, or spikes (counts of each class).")] = "evidence",
+    readout: Annotated[
+        str | None,
+        typer.Option(
+            help="evidence, or spikes (counts of each class).", show_default="evidence; spikes on a backend"
+        ),
+    ] = None,
     movies: Annotated[int, typer.Option(min=1, help="Number of test movies.")] = 40,
     size: Annotated[
-        str, typer.Option(help="paper (128 x 128 pixels, 200 ms) or small (64 x 64, 60 ms).")
-    ] = "paper",
+        str | None,
+        typer.Option(
+            help="paper (128 x 128 pixels, 200 ms), small (64 x 64, 60 ms) or patch (32 x 32, 60 ms).",
+            show_default="paper; patch on a backend",
+        ),
+    ] = None,
     images: Annotated[
         Path | None, typer.Option(help="Folder of your own images.", show_default="the embedded ones")
     ] = None,
+    backend: Annotated[
+        str | None,
+        typer.Option(
+            help="Run the detectors as spiking neurons there: see 'neurodeploy targets'.",
+            show_default="none: evidence in floating point",
+        ),
+    ] = None,
+    rules: Rules = None,
+    engine: EngineOption = "cpp",
+    threads: Threads = 0,
+    hardware: Hardware = None,
+    host: Host = None,
+    faults: FaultsOption = None,
+    allow_losses: AllowLosses = False,
     seed: Seed = 0,
     out: Out = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """The motion detectors with heterogeneous delays, in floating point, on movies over held-out images."""
-    from neurodeploy.delays.run_application import run_delays
+    """The motion detectors with heterogeneous delays on movies over held-out images; with --backend as spiking neurons."""
+    from neurodeploy.delays.run_application import refuse_beside, run_delays
+    from neurodeploy.delays.target_application import run_on_target
 
+    machine = {"--rules": rules, "--hardware": hardware, "--host": host, "--faults": faults}
+    refuse_beside(backend, experiment, readout, machine)
+    result: Any
     with Progress(enabled=not as_json) as progress:
-        result = run_delays(
-            experiment, model, synapses, bits, readout, movies, size, images, seed, out, progress.show
-        )
+        if backend is None:
+            read, seen = readout or "evidence", size or "paper"
+            result = run_delays(
+                experiment, model, synapses, bits, read, movies, seen, images, seed, out, progress.show
+            )
+        else:
+            options = RunOptions(
+                backend, rules, engine, threads, seed, out, as_json, hardware, host, faults, allow_losses
+            )
+            result = run_on_target(options, model, synapses, bits, movies, size, images, progress.show)
     show(result, as_json)
 
 
@@ -277,7 +311,7 @@ def train_delays(
     ] = None,
     sampling: Annotated[
         str | None,
-        typer.Option(help="Voxels that the loss is over: events, uniform or mixed.", show_default="mixed"),
+        typer.Option(help="Voxels that the loss is over: events, uniform or mixed.", show_default="events"),
     ] = None,
     loss: Annotated[
         str | None, typer.Option(help="softmax, or binary (the article's).", show_default="softmax")

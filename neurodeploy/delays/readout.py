@@ -35,6 +35,14 @@ def decide_by_count(larger: np.ndarray, thresholds: np.ndarray) -> int:
     return int(spike_counts(larger, thresholds).argmax())
 
 
+def spike_rate(synapses: int) -> float:
+    """Spikes a voxel at which thresholds are set: 0.1 below 2,000 synapses, 0.015 from there on.
+
+    With few synapses the evidence takes few values, and a rare one of them says little.
+    """
+    return 0.1 if synapses < 2000 else 0.015
+
+
 def calibrate(fields: Iterable[np.ndarray], rate: float) -> np.ndarray:
     """θ of every class: exceeded in a share `rate` of the voxels of the calibration movies, the same in all classes.
 

@@ -22,6 +22,7 @@ from neurodeploy.delays.evaluation import STREAM_CALIBRATION as CALIBRATION
 from neurodeploy.delays.evaluation import Score, TestSet, calibrate, evaluate, half_point
 from neurodeploy.delays.layer import Layer
 from neurodeploy.delays.movies import MovieSettings
+from neurodeploy.delays.readout import spike_rate
 from neurodeploy.delays.train_application import choose_images
 from neurodeploy.errors import RequestError, did_you_mean
 from neurodeploy.recording import command_line, default_folder, provenance, run_directory, write_json
@@ -31,7 +32,11 @@ EXPERIMENTS = {
     "curves": "accuracy against the synapses and against the delays that are kept",
 }
 
-SIZES = {"paper": (128, 128, 200, (6, 8, 8)), "small": (64, 64, 60, (3, 4, 4))}
+SIZES = {
+    "paper": (128, 128, 200, (6, 8, 8)),
+    "small": (64, 64, 60, (3, 4, 4)),
+    "patch": (32, 32, 60, (3, 4, 4)),
+}
 """Rows, columns and ms of a movie, and every how many ms, rows and columns the evidence is read."""
 
 READOUTS = ("evidence", "spikes")
@@ -42,14 +47,6 @@ CALIBRATION_MOVIES = 24
 CURVE_SYNAPSES = (72, 150, 330, 652, 1300, 2000, 4000, 8000, 14096, 30000, 80000, 200000)
 CURVE_DELAYS = (1, 3, 5, 7, 9, 11, 13, 16, 19)
 """What is kept at the points of the curves; each ends with the whole layer."""
-
-
-def spike_rate(synapses: int) -> float:
-    """Spikes a voxel at which thresholds are set: 0.1 below 2,000 synapses, 0.015 from there on.
-
-    With few synapses the evidence takes few values, and a rare one of them says little.
-    """
-    return 0.1 if synapses < 2000 else 0.015
 
 
 @dataclass
@@ -80,6 +77,32 @@ class Result:
             *(f"[yellow]changed:[/] {escape(change)}" for change in m["changes"]),
             f"results in {escape(str(self.folder))}",
         ]
+
+
+def refuse_beside(
+    backend: str | None, experiment: str, readout: str | None, machine: dict[str, str | None]
+) -> None:
+    """Raise for options that have no meaning with, or without, a backend."""
+    if backend is None:
+        for name, value in machine.items():
+            if value is not None:
+                raise RequestError(
+                    f"{name} {value} has no meaning without --backend",
+                    why="the evidence is computed in floating point, and nothing spikes",
+                    fix="add --backend, or leave it out",
+                )
+    elif experiment != "motion":
+        raise RequestError(
+            f"--experiment {experiment} has no meaning beside --backend {backend}",
+            why="a target runs one network",
+            fix="leave it out, and choose --synapses",
+        )
+    elif readout not in (None, "spikes"):
+        raise RequestError(
+            f"--readout {readout} has no meaning beside --backend {backend}",
+            why="a target gives spikes",
+            fix="leave it out",
+        )
 
 
 def choose_layers(

@@ -34,7 +34,7 @@ def moving_kernels() -> Quantised:
     weights = 0.3 * generator.standard_normal((motions.count, 2, DELAYS, SIDE, SIDE)) * mask()
     middle = SIDE // 2
     for delay in range(DELAYS):
-        row, column = np.rint(middle - motions.velocities * delay).astype(int).clip(0, SIDE - 1).T
+        row, column = np.rint(middle + motions.velocities * delay).astype(int).clip(0, SIDE - 1).T
         every = np.arange(motions.count)
         weights[every, 1, delay, row, column] += 0.8
         weights[every, 0, delay, row, column] -= 0.8

@@ -1,0 +1,271 @@
+"""``neurodeploy run delays --backend``: the detectors as spiking neurons on a target, movie after movie, judged by counts.
+
+``counts.csv`` has every movie's spikes by class, ``spikes.npz`` every spike, ``decisions.csv``, ``metrics.json`` and
+``run.json`` as for every run.  Every spike is compared with the dense reference, and beside the target's decisions stand
+those of the evidence rule in floating point on the same movies.
+"""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from neurodeploy.backends.base import Options, Report
+from neurodeploy.cache import keep_matplotlib_files
+from neurodeploy.delays import layer as layers
+from neurodeploy.delays import network
+from neurodeploy.delays.evaluation import STREAM_CALIBRATION, Score, TestSet, calibrate, evaluate
+from neurodeploy.delays.events import Events
+from neurodeploy.delays.movies import MovieSettings
+from neurodeploy.delays.network import Detectors
+from neurodeploy.delays.readout import spike_rate
+from neurodeploy.delays.run_application import CALIBRATION_MOVIES, SIZES, by_image, write_decisions
+from neurodeploy.delays.synapses import Quantised, prune, quantise
+from neurodeploy.delays.train_application import choose_images
+from neurodeploy.errors import RequestError, did_you_mean
+from neurodeploy.recording import command_line, default_folder, provenance, run_directory, write_json
+
+if TYPE_CHECKING:
+    from neurodeploy.cli import RunOptions
+
+RULES = "ideal"
+"""Where neither the user nor the backend's machine says which: the model means the same under all."""
+
+DEFAULT_SYNAPSES, DEFAULT_BITS, DEFAULT_SIZE = 652, 8, "patch"
+"""The paper's 652, in a chip's 8 bits, on a patch that every target holds."""
+
+
+@dataclass
+class Answers:
+    """What a target said about movies shown one after the other.
+
+    Attributes
+    ----------
+    counts : ndarray of int64, shape (movies, classes)
+        Spikes in the bins that count, those after the longest delay.
+    steps, neurons : ndarray
+        Of every spike: the bin it answers to, counted over all movies, and the neuron.
+    differing : int
+        Spikes in the bins that count that either the target or the dense reference has alone.
+    report : Report
+    """
+
+    counts: np.ndarray
+    steps: np.ndarray
+    neurons: np.ndarray
+    differing: int
+    report: Report
+
+
+def show_movies(
+    quantised: Quantised, made: Detectors, movies: list[Events], options: Options, backend: str, seed: int = 0
+) -> Answers:
+    """Show `movies` to the detectors on `backend`, in one run."""
+    from neurodeploy.backends import registry
+    from neurodeploy.models import pynn as sim
+
+    target = registry.load(backend)
+    target.refuse_machine(hardware=options.hardware, host=options.host, faults=options.faults)
+    began = time.perf_counter()
+    sim.setup(
+        timestep=network.TIME_STEP,
+        min_delay=network.TIME_STEP,
+        backend=target,
+        rules=options.rules,
+        seed=seed,
+    )
+    network.build(sim, made, network.spike_times(movies))
+    model = sim.capture()
+    described = time.perf_counter() - began
+    length, total = movies[0].steps, sum(movie.steps for movie in movies)
+    session = target.open(model, options)
+    try:
+        session.run(total + network.SHIFT)
+        times, neurons = session.spikes(1)
+    finally:
+        session.end()
+    session.report.wall["build"] += described
+    steps = np.rint(times / network.TIME_STEP).astype(np.int64) - network.SHIFT
+    within = steps < total
+    steps, neurons = steps[within], neurons[within].astype(np.int64)
+    counting = steps % length >= quantised.layer.delays
+    counts, differing = [], 0
+    for number, events in enumerate(movies):
+        mine = counting & (steps // length == number)
+        counts.append(made.counts(neurons[mine]))
+        t, neuron = network.dense_reference(quantised, made, events)
+        expected = (t * made.synapses.neurons + neuron)[t >= quantised.layer.delays]
+        given = steps[mine] % length * made.synapses.neurons + neurons[mine]
+        differing += len(np.setxor1d(expected, given, assume_unique=True))
+    return Answers(np.array(counts), steps, neurons, differing, session.report)
+
+
+@dataclass
+class TargetResult:
+    """What the command line shows of a run on a target."""
+
+    data: dict[str, Any]
+    folder: Path
+
+    def render(self) -> list[Any]:
+        from rich import box
+        from rich.markup import escape
+        from rich.table import Table
+
+        m = self.data
+        table = Table("decided by", "right", "5 % .. 95 %", box=box.SIMPLE, pad_edge=False)
+        for name, one in m["scores"].items():
+            share = f"{one['right']} of {one['movies']}, {100 * one['accuracy']:.1f} %"
+            table.add_row(escape(name), share, f"{100 * one['low_5']:.1f} .. {100 * one['high_95']:.1f}")
+        wall = ", ".join(f"{part} {seconds:.2f} s" for part, seconds in m["wall_seconds"].items())
+        agreement = (
+            f"[green]all {m['spikes_compared']:,} equal the dense reference[/]"
+            if not m["spikes_differing"]
+            else f"[bold red]{m['spikes_differing']:,} are not those of the dense reference[/]"
+        )
+        return [
+            table,
+            f"{m['movies']} movies of {m['height']} x {m['width']} pixels and {m['steps_ms']} ms over held-out images,"
+            f" {m['classes']} motions, chance {100 / m['classes']:.1f} %",
+            f"{m['synapses_a_place']:,} synapses a place in {m['bits']} bits, {m['places']} places, two contrasts:"
+            f" {m['neurons']:,} neurons, {m['synapses']:,} synapses",
+            f"{m['spikes']:,} spikes; of those that count, {agreement}",
+            f"executed by: [bold]{m['executed_by']}[/] ({m['backend']}, {m['rules']} rules); {wall}",
+            *(f"[yellow]changed:[/] {escape(change)}" for change in m["changes"]),
+            f"results in {escape(str(self.folder))}",
+        ]
+
+
+def run_on_target(
+    options: RunOptions,
+    model: Path | None = None,
+    synapses: int | None = None,
+    bits: int | None = None,
+    movies: int = 40,
+    size: str | None = None,
+    images: Path | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> TargetResult:
+    """Run the detectors as the command line asks, and write the run directory.
+
+    Raises
+    ------
+    RequestError
+        A name is none of those there are.
+    """
+    from neurodeploy.backends import registry
+
+    size = size or DEFAULT_SIZE
+    if size not in SIZES:
+        raise RequestError(
+            f"There is no size '{size}'.{did_you_mean(size, SIZES)}", fix=f"choose {', '.join(SIZES)}"
+        )
+    began = time.perf_counter()
+    keep_matplotlib_files()
+    whole = layers.shipped() if model is None else layers.load(model)
+    bits = bits or DEFAULT_BITS
+    pruned = prune(whole, synapses or DEFAULT_SYNAPSES)
+    quantised = quantise(pruned, bits)
+    learned_from, held_out = choose_images(images)
+    height, width, steps, stride = SIZES[size]
+    frame = MovieSettings(height, width, steps, None)
+    seed = options.seed
+    fitted = TestSet(
+        learned_from, whole.motions, frame, CALIBRATION_MOVIES, seed, stride, stream=STREAM_CALIBRATION
+    )
+    test = TestSet(held_out, whole.motions, frame, movies, seed, stride)
+    wanted = options.out or default_folder(f"delays-{options.backend}")
+    with run_directory(wanted) as folder:
+        given = Options(
+            engine=options.engine,
+            threads=options.threads,
+            progress=progress,
+            hardware=options.hardware,
+            host=options.host,
+            faults=options.faults,
+            allow_losses=options.allow_losses,
+            folder=folder / options.backend,
+        )
+        given.rules = options.rules or registry.load(options.backend).default_rules(given) or RULES
+        thresholds = calibrate({"": quantised.layer}, fitted, spike_rate(pruned.synapses))[""]
+        made = network.detectors(quantised, thresholds, height, width, stride[1])
+        shown = list(test)
+        answers = show_movies(quantised, made, [one[0] for one in shown], given, options.backend, seed)
+        by_evidence = evaluate({"evidence": pruned}, test)["evidence"]
+        by_spikes = Score(answers.counts.argmax(axis=1), by_evidence.labels, by_evidence.images)
+        scores = {
+            f"spikes, {answers.report.executed_by}": by_spikes,
+            "evidence, floating point": by_evidence,
+        }
+        write_decisions(folder / "decisions.csv", scores)
+        write_counts(folder / "counts.csv", answers.counts)
+        np.savez_compressed(folder / "spikes.npz", step=answers.steps, neuron=answers.neurons)
+        facts = answers.report.facts
+        data: dict[str, Any] = {
+            "model": "delays",
+            "executed_by": answers.report.executed_by,
+            "backend": options.backend,
+            "rules": given.rules,
+            "classes": whole.motions.count,
+            "movies": test.count,
+            "height": height,
+            "width": width,
+            "steps_ms": steps,
+            "stride": stride[1],
+            "places": made.places,
+            "synapses_a_place": int(np.count_nonzero(quantised.whole)),
+            "bits": bits,
+            "weights_clipped": quantised.clipped,
+            "weights_vanished": quantised.vanished,
+            "neurons": made.synapses.neurons,
+            "synapses": len(made.synapses.pre),
+            "events": sum(len(one[0]) for one in shown),
+            "spikes": len(answers.steps),
+            "spikes_compared": int(answers.counts.sum()),
+            "spikes_differing": answers.differing,
+            "scores": {name: score.facts() for name, score in scores.items()},
+            "right_by_image": by_image(by_spikes),
+            "cores": facts.get("cores"),
+            "changes": [
+                f"pruned: {pruned.synapses:,} of {whole.synapses:,} weights kept",
+                f"weights in {bits} bits, steps of {quantised.step:.4g}; {quantised.clipped} clipped to the scale's end,"
+                f" {quantised.vanished} became 0",
+                *answers.report.changes,
+            ],
+            "wall_seconds": {part: answers.report.wall[part] for part in ("build", "compile", "run")},
+        }
+        data["wall_seconds"]["all"] = time.perf_counter() - began
+        write_json(folder / "metrics.json", data)
+        write_json(
+            folder / "run.json",
+            provenance(
+                command_line(),
+                executed_by=answers.report.executed_by,
+                backend=options.backend,
+                rules=given.rules,
+                seed=seed,
+                model=str(model) if model else "shipped",
+                trained=whole.made_by,
+                test_images=[image.name for image in held_out],
+                network_sha256=facts["network"],
+                hardware=facts.get("hardware"),
+                spynnaker=facts.get("spynnaker"),
+                lava=facts.get("lava"),
+            ),
+        )
+    return TargetResult(data, wanted)
+
+
+def write_counts(path: Path, counts: np.ndarray) -> None:
+    """One row a movie: the spikes of every class."""
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["movie", *(f"class {number}" for number in range(counts.shape[1]))])
+        for number, row in enumerate(counts.tolist()):
+            writer.writerow([number, *row])
