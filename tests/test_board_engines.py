@@ -11,11 +11,12 @@ from neurodeploy.backends.spinnaker.board.engine import ChipMemories, Path, Serv
 from neurodeploy.backends.spinnaker.board.memory import Memory
 from neurodeploy.backends.spinnaker.board.native import NativeEngine, NativeError, library
 from neurodeploy.backends.spinnaker.board.python_engine import PythonEngine
-from neurodeploy.backends.spinnaker.board.system_ram import ERROR_DATA, ERROR_UNDEFINED
+from neurodeploy.backends.spinnaker.board.system_ram import ERROR_DATA, ERROR_PREFETCH, ERROR_UNDEFINED
 from neurodeploy.chips import spinnaker_map as chip
 
 SLEEP = 0xEE070F90  # mcr p15, 0, r0, c7, c0, 4
 FOR_EVER = 0xEAFFFFFE  # b .
+JUMP = 0xE1A0F000  # mov pc, r0
 
 
 def load(register, value):
@@ -97,8 +98,14 @@ def test_a_core_stores_what_it_is_told_and_sleeps(machine):
 
 @pytest.mark.parametrize(
     ("instructions", "error"),
-    [(store(0x50000000, 1), ERROR_DATA), ([0xE7F000F0], ERROR_UNDEFINED)],
-    ids=["no memory", "no instruction"],
+    [
+        (store(0x50000000, 1), ERROR_DATA),
+        ([*load(0, 0x50000000), 0xE5901000], ERROR_DATA),  # ldr r1, [r0]
+        ([0xE7F000F0], ERROR_UNDEFINED),
+        ([*load(0, 0x50000000), JUMP], ERROR_PREFETCH),
+        ([*store(chip.DTCM_BASE, FOR_EVER), JUMP], ERROR_PREFETCH),
+    ],
+    ids=["stores nowhere", "loads from nowhere", "no instruction", "jumps to nowhere", "jumps to data"],
 )
 def test_a_fault_ends_the_core_and_is_told_with_its_registers(machine, instructions, error):
     machine.engine.start(4, 4, program(*load(5, 0x12345678), *instructions, SLEEP), 0)
@@ -118,6 +125,36 @@ def test_a_core_that_hangs_is_ended_and_the_others_go_on(engine):
         assert machine.memories[0].sdram.word(0) == 9
     finally:
         machine.engine.close()
+
+
+@pytest.mark.parametrize(
+    "unmask",
+    [[0xE321F013], [0xE3A04013, 0xE121F004], [0xE1500000, 0x0321F013]],  # cmp r0, r0; msreq
+    ids=["at once", "by a register", "where equal"],
+)
+def test_a_masked_interrupt_is_taken_by_the_instruction_that_unmasks_it(machine, unmask):
+    told = program(
+        *store(chip.VIC_BASE + chip.VIC_VECTORS, 4 * 0x200),
+        *store(chip.VIC_BASE + chip.VIC_CONTROLS, chip.VIC_SLOT_ON | 1),
+        *store(chip.VIC_BASE + chip.VIC_ENABLE, 1 << 1),
+        *store(chip.VIC_BASE + chip.VIC_SOFT_SET, 1 << 1),
+        *load(2, 1),
+        0xE321F0D3,  # msr cpsr_c, #0xd3: still masked
+        *load(2, 2),
+        *unmask,
+        *load(2, 3),
+        SLEEP,
+        irq=(
+            *store(chip.VIC_BASE + chip.VIC_SOFT_CLEAR, 1 << 1),
+            *load(3, chip.SDRAM_BASE),
+            0xE5832000,  # str r2, [r3]
+            *store(chip.VIC_BASE + chip.VIC_CURRENT, 0),
+            0xE25EF004,  # subs pc, lr, #4
+        ),
+    )
+    machine.engine.start(2, 2, told, 0)
+    machine.run()
+    assert machine.memories[0].sdram.word(0) == 2
 
 
 COUNTER = chip.SDRAM_BASE + 0x40

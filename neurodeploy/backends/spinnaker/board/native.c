@@ -56,6 +56,7 @@ typedef struct core {
     uint64_t local, resume, ticks;
     uint32_t enabled, fast, soft, fallback, vectors[VIC_SLOTS], controls[VIC_SLOTS];
     int served[DEEPEST], depth;
+    uint32_t unmasked[ITCM_SIZE / 128]; /* a bit an instruction: the one before it may clear an interrupt mask */
     timer timers[2];
     uint32_t dma[DMA_REGISTERS], transfers;
     uint32_t tx_control, tx_data;
@@ -203,10 +204,23 @@ static void stop_if_deliverable(core *c)
     }
 }
 
-static void on_unmasked(uc_engine *uc, uint64_t address, uint32_t size, void *data)
+/* What writes the masks ends a block.  One hook for all blocks: of many, Unicorn would go through the list each time. */
+static void on_block(uc_engine *uc, uint64_t address, uint32_t size, void *data)
 {
-    (void)uc, (void)address, (void)size;
-    stop_if_deliverable(data);
+    (void)uc, (void)size;
+    core *c = data;
+    if (c->unmasked[address / 128] >> (address / 4 & 31) & 1)
+        stop_if_deliverable(c);
+}
+
+/* Unicorn stores by a detour, many times slower, to pages that may be executed. */
+static bool fill_page(uc_engine *uc, uint64_t address, uc_mem_type access, uc_tlb_entry *page, void *data)
+{
+    (void)uc, (void)data;
+    int code = address < ITCM_BASE + ITCM_SIZE || address == TRAMPOLINE || access == UC_MEM_FETCH;
+    page->paddr = address;
+    page->perms = UC_PROT_READ | UC_PROT_WRITE | (code ? UC_PROT_EXEC : 0);
+    return true;
 }
 
 static int take_interrupt(core *c)
@@ -827,6 +841,8 @@ int machine_start(machine *m, int number, int physical, uint8_t *itcm, uint8_t *
     }
     uc_engine *uc = c->uc;
     e |= uc_ctl_set_cpu_model(uc, UC_CPU_ARM_946);
+    e |= uc_ctl_set_page_size(uc, DEVICE_SIZE);
+    e |= uc_ctl_tlb_mode(uc, UC_TLB_VIRTUAL);
     e |= uc_mem_map_ptr(uc, ITCM_BASE, ITCM_SIZE, UC_PROT_ALL, itcm);
     e |= uc_mem_map_ptr(uc, DTCM_BASE, DTCM_SIZE, UC_PROT_READ | UC_PROT_WRITE, dtcm);
     const uint32_t data = UC_PROT_READ | UC_PROT_WRITE;
@@ -863,10 +879,12 @@ int machine_start(machine *m, int number, int physical, uint8_t *itcm, uint8_t *
         uint32_t w;
         memcpy(&w, itcm + a, 4);
         int from_register = (w & 0x0FF1FFF0) == 0x0121F000, immediate = (w & 0x0FF1F000) == 0x0321F000;
-        uc_hook hook;
         if (from_register || (immediate && (w & 0xF00 || (w & masks) != masks)))
-            e |= uc_hook_add(uc, &hook, UC_HOOK_CODE, (void *)on_unmasked, c, a + 4, a + 4);
+            c->unmasked[(a + 4) / 128] |= 1u << ((a + 4) / 4 & 31);
     }
+    uc_hook hook;
+    e |= uc_hook_add(uc, &hook, UC_HOOK_BLOCK, (void *)on_block, c, ITCM_BASE, ITCM_BASE + ITCM_SIZE - 1);
+    e |= uc_hook_add(uc, &hook, UC_HOOK_TLB_FILL, (void *)fill_page, c, 1, 0);
     uint32_t status = MODE_SUPERVISOR | masks;
     e |= uc_reg_write(uc, UC_ARM_REG_CPSR, &status);
     e |= uc_reg_write(uc, UC_ARM_REG_R0, &register0);
