@@ -111,13 +111,27 @@ def entry(kind: str, key: str, build: Callable[[Path], list[str]]) -> tuple[Path
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on `path`; the lock ends with the process, however it ends."""
+def locked(path: Path, waiting: Callable[[], object] | None = None) -> Iterator[int]:
+    """Hold an exclusive lock on `path`, and give its file descriptor.
+
+    The lock ends with the process, however it ends; and with the last of the processes that the descriptor is passed to.
+
+    Parameters
+    ----------
+    path : Path
+    waiting : function, optional
+        Called where somebody else holds it.
+    """
     import fcntl
 
     with path.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if waiting:
+                waiting()
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield handle.fileno()
 
 
 def session_folder() -> Path:

@@ -2,16 +2,20 @@
 
 A toolchain is a virtual environment in the cache folder.  It is made where it stays, under a lock, since the paths inside
 could not be moved; it counts once its stamp is there, which is written last, after a check inside of it.  What has no stamp
-(an installation that was interrupted) is removed by the next one.
+(an installation that was interrupted) is removed by the next one; what no longer has the files that its packages list
+is damaged, and is made anew.
 """
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import os
 import platform
+import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -106,6 +110,44 @@ def stamp(toolchain: Toolchain) -> dict[str, str] | None:
     return found if os.access(toolchain.interpreter, os.X_OK) else None
 
 
+def damage(toolchain: Toolchain) -> str:
+    """Why an environment that has been installed can't work; empty where nothing is wrong with it, or there is none."""
+    try:
+        packages = json.loads((toolchain.folder / STAMP).read_text(encoding="utf-8"))["packages"].split()
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        return f"{toolchain.folder / STAMP} can't be read"
+    if not _is_version(str(toolchain.interpreter), toolchain.python):
+        return f"its Python, {toolchain.interpreter}, does not run"
+    site = toolchain.folder / "lib" / f"python{toolchain.python}" / "site-packages"
+    for package in packages:
+        name, _, version = package.partition("==")
+        records = list(site.glob(f"{_glob(name)}-{version}.dist-info/RECORD"))
+        if not records:
+            return f"{package} is not there"
+        for path, _, size in csv.reader(records[0].read_text(encoding="utf-8").splitlines()):
+            if size and "__pycache__" not in path and _size(site / path) != int(size):
+                return f"{path} of {package} is missing or cut"
+    return ""
+
+
+def _glob(name: str) -> str:
+    """What matches a package's folder, which may be spelled with other signs and cases than pip's list."""
+    return "".join(
+        f"[{sign.lower()}{sign.upper()}]" if sign.isalpha() else sign if sign.isdigit() else "?"
+        for sign in name
+    )
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file, -1 where there is none."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1
+
+
 def ensure(name: str, say: Say) -> Path:
     """The interpreter of a toolchain, which is installed where it is missing.
 
@@ -129,6 +171,8 @@ def ensure(name: str, say: Say) -> Path:
 def install(name: str, say: Say, python: str | None = None) -> Path:
     """Make the environment, unless it is there and whole; gives its interpreter.
 
+    Interrupted, it leaves nothing.  Killed, it leaves the lock to the step that is under way until that has ended.
+
     Parameters
     ----------
     name : str
@@ -140,10 +184,14 @@ def install(name: str, say: Say, python: str | None = None) -> Path:
     folder = toolchain.folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with cache.locked(folder.with_suffix(".lock")):
-            if stamp(toolchain) is None:
+        other = f"another installation of {toolchain.title} is under way; waiting for it ..."
+        with cache.locked(folder.with_suffix(".lock"), lambda: say(other)) as lock:
+            harm = damage(toolchain)
+            if harm:
+                say(f"{toolchain.title}: the environment is damaged ({harm}) and is made anew")
+            if harm or stamp(toolchain) is None:
                 base = find_python(toolchain, python)
-                _build(toolchain, base, say)
+                _build(toolchain, base, say, lock)
             for old in folder.parent.glob(f"{name}-*"):
                 if old.is_dir() and old != folder:  # of another version of the list
                     shutil.rmtree(old, ignore_errors=True)
@@ -168,26 +216,23 @@ def remove(name: str) -> bool:
     return bool(found)
 
 
-def _build(toolchain: Toolchain, base: Path, say: Say) -> None:
+def _build(toolchain: Toolchain, base: Path, say: Say, lock: int) -> None:
     started = time.monotonic()
     folder = toolchain.folder
     say(f"installing {toolchain.title} (once, with {base}) ...")
+    (folder / STAMP).unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
+
+    def step(doing: str, *command: str) -> str:
+        return _step(toolchain, list(command), doing, lock)
+
     try:
-        _step(toolchain, [str(base), "-I", "-m", "venv", str(folder)], "make a virtual environment")
-        pip = [
-            str(toolchain.interpreter),
-            "-I",
-            "-m",
-            "pip",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--no-input",
-        ]
-        requirements = str(toolchain.source / toolchain.requirements)
-        _step(toolchain, [*pip, "install", "--requirement", requirements], "install the packages")
-        _step(toolchain, [str(toolchain.interpreter), "-I", str(toolchain.source / toolchain.check)], "work")
-        listed = _step(toolchain, [*pip, "freeze"], "list the packages").split()
+        step("make a virtual environment", str(base), "-I", "-m", "venv", str(folder))
+        python = (str(toolchain.interpreter), "-I")
+        pip = (*python, "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input")
+        step("install the packages", *pip, "install", "-r", str(toolchain.source / toolchain.requirements))
+        step("work", *python, str(toolchain.source / toolchain.check))
+        listed = step("list the packages", *pip, "freeze").split()
         facts = {"key": toolchain.key, "base": str(base), "packages": " ".join(listed)}
         fresh = folder / f"{STAMP}.new"
         fresh.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
@@ -198,32 +243,70 @@ def _build(toolchain: Toolchain, base: Path, say: Say) -> None:
     say(f"installed {toolchain.title} in {time.monotonic() - started:.0f} s, in {folder}")
 
 
-def _step(toolchain: Toolchain, command: list[str], doing: str) -> str:
+def _step(toolchain: Toolchain, command: list[str], doing: str, lock: int) -> str:
     """Run one command of an installation; what it prints matters only where it fails."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    done = subprocess.run(
-        command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    process = subprocess.Popen(
+        command,
+        env={name: value for name, value in os.environ.items() if not name.startswith("PYTHON")},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        pass_fds=(lock,),
+        start_new_session=True,  # Ctrl-C reaches us, and we end it with all it has started
     )
-    if done.returncode:
-        lines = [line.strip() for line in (done.stderr + done.stdout).splitlines() if line.strip()]
-        errors = [line for line in lines if line.lower().startswith("error")] or lines
+    try:
+        out, errors = process.communicate()
+    except BaseException:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise
+    if process.returncode:
+        lines = [line.strip() for line in (errors + out).splitlines() if line.strip()]
+        said = [line for line in lines if line.lower().startswith("error")] or lines
+        remedy = next((remedy for remedy in REMEDIES if re.search(remedy.pattern, "\n".join(lines))), None)
+        reason = remedy.reason if remedy else said[-1] if said else f"exit code {process.returncode}"
+        fix = remedy.fix.format(python=toolchain.python) if remedy else "run that line to see all it says"
         raise ToolchainMissingError(
-            f"{toolchain.title}: the environment could not {doing}: {errors[-1] if errors else done.returncode}",
+            f"{toolchain.title}: the environment could not {doing}: {reason}",
             why=f"this failed: {' '.join(command)}",
-            fix=_remedy(toolchain, "\n".join(lines)),
+            fix=f"{fix}, then '{toolchain.command}' again",
         )
-    return done.stdout
+    return out
 
 
-def _remedy(toolchain: Toolchain, output: str) -> str:
-    again = f"then '{toolchain.command}' again"
-    if "ensurepip" in output:
-        return f"install the venv module of that Python (on Debian: apt install python{toolchain.python}-venv), {again}"
-    if any(word in output for word in ("No matching distribution", "Connection", "resolution", "timed out")):
-        return f"connect to the Python Package Index, or set PIP_INDEX_URL to a mirror of it, {again}"
-    if "No space left" in output:
-        return f"free some space, or set NEURODEPLOY_CACHE to another folder, {again}"
-    return f"run that line to see all it says, {again}"
+@dataclass(frozen=True)
+class Remedy:
+    """What pip or venv say, what that means, and what helps."""
+
+    pattern: str
+    reason: str
+    fix: str
+
+
+REMEDIES = (
+    Remedy(
+        r"No space left|Disk quota",
+        "the disk is full",
+        "free some space, or set NEURODEPLOY_CACHE to another folder",
+    ),
+    Remedy(
+        r"ensurepip",
+        "that Python lacks its venv module",
+        "install it (on Debian: apt install python{python}-venv)",
+    ),
+    Remedy(
+        r"NewConnectionError|ConnectTimeout|ConnectionError|ReadTimeout|ProxyError|name resolution|unreachable|SSLError",
+        "the Python Package Index can't be reached",
+        "connect to it, or set PIP_INDEX_URL to a mirror of it that answers",
+    ),
+    Remedy(
+        r"No matching distribution",
+        "the package index does not have a package of the list for this machine",
+        "set PIP_INDEX_URL to an index that has it",
+    ),
+)
+"""In order: the first that fits."""
 
 
 # --------------------------------------------------------------------------- finding a Python
@@ -249,11 +332,17 @@ def find_python(toolchain: Toolchain, given: str | None = None) -> Path:
     for candidate in _candidates(wanted):
         if _is_version(candidate, wanted):
             return Path(candidate)
+    lines = (
+        f"pyenv install {wanted}",
+        f"uv python install {wanted}",
+        f"apt install python{wanted} python{wanted}-venv",
+    )
     raise EnvironmentMissingError(
         f"{toolchain.title}: there is no Python {wanted} on this machine",
         why=f"its packages exist for Python {wanted} alone; this is Python {platform.python_version()}",
-        fix=f"get one with 'pyenv install {wanted}', 'uv python install {wanted}' or your system's packages (python{wanted},"
-        f" python{wanted}-venv), then '{toolchain.command}'; one in an unusual place: '{toolchain.command} --python PATH'",
+        fix=f"get one by one of these lines, then '{toolchain.command}':"
+        + "".join(f"\n         {line}" for line in lines)
+        + f"\n       or name one that is in an unusual place: '{toolchain.command} --python PATH'",
     )
 
 
@@ -286,7 +375,8 @@ def _is_version(candidate: str, version: str) -> bool:
             text=True,
             check=False,
             stdin=subprocess.DEVNULL,
+            timeout=60,
         )
-    except OSError:
+    except (OSError, subprocess.TimeoutExpired):
         return False
     return answer.returncode == 0 and answer.stdout.strip() == version

@@ -12,7 +12,7 @@ from typing import Any
 
 from neurodeploy.errors import NeurodeployError
 
-USABLE, LIMITED, MISSING = "usable", "limited", "missing"
+USABLE, LIMITED, MISSING, DAMAGED = "usable", "limited", "missing", "damaged"
 
 
 @dataclass(frozen=True)
@@ -107,6 +107,11 @@ def examine_loihi() -> Finding:
 
     lava = toolchains.TOOLCHAINS["loihi"]
     try:
+        harm = toolchains.damage(lava)
+        if harm:
+            return Finding(
+                "backend loihi", DAMAGED, f"Lava's environment, {lava.folder}: {harm}", lava.command
+            )
         found = toolchains.stamp(lava)
         if found is None:
             base = toolchains.find_python(lava)
@@ -164,7 +169,7 @@ class Diagnosis:
         from rich.markup import escape
         from rich.table import Table
 
-        colours = {USABLE: "green", LIMITED: "yellow", MISSING: "red"}
+        colours = {USABLE: "green", LIMITED: "yellow", MISSING: "red", DAMAGED: "red"}
         table = Table(box=box.SIMPLE, pad_edge=False, show_header=False)
         for finding in self.findings:
             detail = escape(finding.detail) + (f"\n[bold]→ {escape(finding.fix)}[/]" if finding.fix else "")

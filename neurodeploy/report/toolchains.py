@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from neurodeploy.toolchains import TOOLCHAINS, Toolchain, stamp
+from neurodeploy.toolchains import TOOLCHAINS, Toolchain, damage, stamp
 
 
 @dataclass
@@ -21,17 +21,17 @@ class Toolchains:
 
         table = Table("toolchain", "what it is", "state", box=box.SIMPLE, pad_edge=False)
         for name, entry in self.data.items():
-            state = "[green]installed[/]" if entry["installed"] else "[red]missing[/]"
+            state = "[green]installed[/]" if entry["installed"] else f"[red]{escape(entry['state'])}[/]"
             where = entry["folder"] if entry["installed"] else f"→ {entry['fix']}"
             table.add_row(name, escape(entry["title"]), f"{state}\n{escape(where)}")
         return [table]
 
 
 def _entry(toolchain: Toolchain) -> dict[str, Any]:
-    found = stamp(toolchain)
-    entry = {"title": toolchain.title, "python": toolchain.python, "installed": found is not None}
-    if found is None:
-        return entry | {"fix": toolchain.command}
+    found, harm = stamp(toolchain), damage(toolchain)
+    entry = {"title": toolchain.title, "python": toolchain.python, "installed": bool(found and not harm)}
+    if harm or not found:
+        return entry | {"state": f"damaged: {harm}" if harm else "missing", "fix": toolchain.command}
     return entry | {
         "folder": str(toolchain.folder),
         "base": found["base"],
