@@ -66,7 +66,7 @@ class SpinnakerHardware(Hardware):
 
     @property
     def executed_by(self) -> str:
-        """The stamp of what runs there; a virtual machine runs nothing."""
+        """The stamp of what runs there, until the machine has said what it is; a virtual machine runs nothing."""
         return {"emulated": "emulated", "virtual": "nothing (mapped only)"}.get(self.machine, "silicon")
 
     def check(self) -> None:

@@ -185,7 +185,7 @@ def test_a_packet_onto_a_lossy_link_is_dropped_and_the_tools_know_of_nothing():
 def test_the_version_names_the_chip_that_was_asked(monitor):
     code, content = ask(monitor, 0, chip=(1, 0))
     assert code == scp.OK and struct.unpack_from("<I", content)[0] == 1 << 24
-    assert content.endswith(b"SC&MP/SpiNNaker\0004.0.0\0")
+    assert content.endswith(b"SC&MP/emulated SpiNNaker\0004.0.0\0")
     assert struct.unpack_from("<I", ask(monitor, 0, chip=(255, 255))[1])[0] == 0
 
 

@@ -127,11 +127,10 @@ def test_board(
         with Bench(machine, folder / BOARD_LOG) as bench:
             entries = perform_all(tests, bench, progress)
         for entry in entries:
-            if entry.test.climbs and machine.executed_by == "emulated" and entry.verdict == PASS:
+            if entry.test.climbs and bench.facts["executed_by"] == "emulated" and entry.verdict == PASS:
                 entry.judgement.note = NO_KNEE.format(top=entry.trials[-1]["name"])
         facts = provenance(
             command_line(),
-            executed_by=machine.executed_by,
             seconds=time.perf_counter() - began,
             hardware=machine.model_dump(),
             **bench.facts,

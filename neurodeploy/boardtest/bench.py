@@ -34,7 +34,8 @@ class Bench:
     Attributes
     ----------
     facts : dict
-        What is known of the board: ``address``, and ``board_engine`` of an emulated one; after a trial the tools' versions.
+        What is known of the board: ``address``, ``executed_by``, and ``board_engine`` of one that was started here; after
+        a trial the tools' versions.
     """
 
     def __init__(self, hardware: SpinnakerHardware, log: Path) -> None:
@@ -43,7 +44,7 @@ class Bench:
             for name in ("spikes_per_second", "ring_buffer_sigma", "poisson_on_chip")
         }
         self.hardware, self.log = hardware.model_copy(update=defaults), log
-        self.facts: dict[str, Any] = {}
+        self.facts: dict[str, Any] = {"executed_by": hardware.executed_by}
         self._stack = ExitStack()
 
     def __enter__(self) -> Bench:
@@ -98,6 +99,7 @@ class Bench:
                 numbers.weights[position] = session.weights(position)
         clock.append(time.perf_counter())
         facts = session.report.facts
+        self.facts["executed_by"] = session.report.executed_by
         self.facts |= {name: facts[name] for name in ("spynnaker", "pynn") if name in facts}
         places: dict[str, list[tuple[int, int, int]]] = {}
         for vertex in facts["mapping"]:

@@ -80,7 +80,7 @@ def lif(cells: int) -> dict[str, np.ndarray]:
 
 
 def outcome(network: Network, steps: int, **options):
-    """Spikes, voltages and facts of a run."""
+    """Spikes, voltages, facts and number of spikes of a run, and its stamp."""
     session = load("spinnaker").open(network, Options("spinnaker", **options))
     try:
         session.run(steps)
@@ -90,6 +90,7 @@ def outcome(network: Network, steps: int, **options):
             session.samples(1, "v").tobytes(),
             session.report.facts,
             len(times),
+            session.report.executed_by,
         )
     finally:
         session.end()
@@ -107,6 +108,27 @@ def test_both_engines_and_any_number_of_threads_give_the_same_bytes() -> None:
             found.append(outcome(balanced(120, 60), 60, host=board.address))
     assert found[0][3] > 100
     assert found[0][:2] == found[1][:2] == found[2][:2]
+
+
+BOARD = """\
+backend: spinnaker
+machine: board
+version: 3
+advanced_monitors: false
+reinjection: false
+compress_on_chip: false
+wait_seconds: 600
+"""
+
+
+def test_an_emulated_board_is_stamped_as_what_it_is_also_where_it_is_taken_for_a_physical_one(
+    tmp_path: Path,
+) -> None:
+    hardware = tmp_path / "board.yaml"
+    hardware.write_text(BOARD)
+    with BoardProcess(version=3) as board:
+        *_, spikes, stamp = outcome(balanced(40, 20), 20, hardware=str(hardware), host=board.address)
+    assert spikes and stamp == "emulated"
 
 
 FIVE = """\

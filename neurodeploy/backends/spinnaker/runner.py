@@ -199,7 +199,11 @@ class Runner:
         reached = FecDataView.get_current_run_timesteps()
         if reached != self.step and not self.plan["virtual"]:
             raise RuntimeError(f"sPyNNaker ran to step {reached} instead of {self.step}")
-        return {"reports": str(FecDataView.get_run_dir_path())}
+        answer = {"reports": str(FecDataView.get_run_dir_path())}
+        if not self.plan["virtual"]:
+            machine: Any = FecDataView.get_transceiver()
+            answer["machine"] = machine._get_scamp_version().hardware
+        return answer
 
     def amend(self, request: dict[str, Any]) -> None:
         """Put changes that came before the first run into the plan."""

@@ -15,7 +15,7 @@ import numpy as np
 from neurodeploy import cache
 from neurodeploy.backends.base import Options, Report, Session
 from neurodeploy.backends.instructed import InstructedProcess
-from neurodeploy.backends.spinnaker import failures, provenance, runner
+from neurodeploy.backends.spinnaker import board, failures, provenance, runner
 from neurodeploy.backends.spinnaker.board.process import BoardProcess
 from neurodeploy.backends.spinnaker.lower import (
     array_spikes,
@@ -76,10 +76,10 @@ def start_board(
     """The address of the machine; an emulated one without an address is started, and ends with `stack`."""
     if hardware.machine != "emulated" or hardware.host is not None:
         return hardware.host
-    board = stack.enter_context(BoardProcess(version=hardware.version, log=log, faults=hardware.faults))
-    facts["board_engine"] = board.engine
+    started = stack.enter_context(BoardProcess(version=hardware.version, log=log, faults=hardware.faults))
+    facts["board_engine"] = started.engine
     facts |= {"faults": hardware.faults} if hardware.faults else {}
-    return board.address
+    return started.address
 
 
 class SpinnakerSession(Session):
@@ -231,6 +231,7 @@ class SpinnakerSession(Session):
         if first:
             self._describe_mapping()
         if not self.report.facts["mapped_only"]:
+            self.report.executed_by = "emulated" if answer["machine"] == board.NAME else "silicon"
             self._judge(Path(answer["reports"]))
 
     def _draw(self, begin: int, end: int) -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from neurodeploy.backends.spinnaker.board import NAME
 from neurodeploy.backends.spinnaker.board.chip import COMMAND_MESSAGE, Chip
 from neurodeploy.backends.spinnaker.board.machine import Board
 from neurodeploy.chips.spinnaker_map import LINKS, ROUTER_ENTRIES
@@ -18,7 +19,7 @@ PADDING = b"\0\0"
 HEADER, COMMAND, ARGUMENTS = 8, 4, 12
 REPLY_WANTED = 0x80
 MOST_BYTES = 256
-VERSION_NUMBER, VERSION_TEXT = 0xFFFF0000 | MOST_BYTES, b"SC&MP/SpiNNaker\0004.0.0\0"
+VERSION_NUMBER, VERSION_TEXT = 0xFFFF0000 | MOST_BYTES, f"SC&MP/{NAME}\0004.0.0\0".encode()
 
 TRANSIENT_FIRST, TRANSIENT_NUMBER, FIXED_TAGS = 128, 120, 8
 TAG_INFORMATION = struct.pack("<4B", 9, 32, 8, 8)
