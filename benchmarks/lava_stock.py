@@ -1,51 +1,37 @@
-"""One population of Lava's own LIF and one of its own connections, timed: needs NumPy and Lava alone.
+"""A Program in Lava's stock processes, timed: a run of some steps after a few in which the models prepare; nothing is recorded.
 
-    python lava_stock.py NETWORK.npz RESULT.npz
+    python lava_stock.py BACKEND PROGRAM RESULT.npz WARM_UP STEPS
 
-NETWORK.npz holds ``weights`` and ``delays`` (target, source; delays in Lava's count, empty for a Dense), ``bias``, ``v``,
-``du``, ``dv``, ``vth`` and ``pieces``, the steps to run one after the other.  The first piece is not timed: models prepare in it.
+An interpreter that has Lava executes it.  BACKEND is the folder of ``neurodeploy/backends/loihi``, whose ``StockNetwork`` makes
+a ``LIF`` of every population and a ``Dense``, ``DelayDense`` or ``LearningDense`` of every group of synapses.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
-from lava.magma.core.run_conditions import RunSteps
-from lava.magma.core.run_configs import Loihi1SimCfg
-from lava.proc.dense.process import DelayDense, Dense
-from lava.proc.lif.process import LIF
-from lava.utils.weightutils import SignMode
+from processor_time import family, processor_seconds
 
 
-def main(network: str, result: str) -> None:
-    given = np.load(network)
-    size = len(given["bias"])
-    cells = LIF(
-        shape=(size,),
-        u=0,
-        v=given["v"],
-        du=int(given["du"]),
-        dv=int(given["dv"]),
-        vth=int(given["vth"]),
-        bias_mant=given["bias"],
-        bias_exp=0,
-    )
-    if given["delays"].size:
-        synapses = DelayDense(weights=given["weights"], delays=given["delays"], sign_mode=SignMode.MIXED)
-    else:
-        synapses = Dense(weights=given["weights"], sign_mode=SignMode.MIXED)
-    cells.s_out.connect(synapses.s_in)
-    synapses.a_out.connect(cells.a_in)
-    states, seconds = [], []
-    for steps in given["pieces"]:
-        started = time.perf_counter()
-        cells.run(condition=RunSteps(num_steps=int(steps)), run_cfg=Loihi1SimCfg(select_tag="fixed_pt"))
-        seconds.append(time.perf_counter() - started)
-        states.append(np.stack([cells.u.get(), cells.v.get()]))
-    cells.stop()
-    np.savez(result, states=np.array(states), seconds=np.array(seconds))
+def main(backend: str, folder: str, result: str, warm_up: str, steps: str) -> None:
+    sys.path.insert(0, backend)
+    import program  # type: ignore[import-not-found]
+    from lava.magma.core.run_conditions import RunSteps
+    from lava_processes.stock_network import StockNetwork  # type: ignore[import-not-found]
+
+    machine = {"machine": "simulated", "chip": "loihi2"}
+    network = StockNetwork(program.read(Path(folder)), int(warm_up) + int(steps), machine)
+    network.run(int(warm_up))
+    cells, pids = network.spiking[0], family(os.getpid())
+    started, used = time.perf_counter(), processor_seconds(pids)
+    cells.run(condition=RunSteps(num_steps=int(steps)), run_cfg=network.config)
+    seconds = time.perf_counter() - started, processor_seconds(pids) - used
+    np.savez(result, seconds=seconds, u=cells.u.get(), v=cells.v.get(), mantissa=network.mantissa(0))
+    network.stop()
 
 
 if __name__ == "__main__":

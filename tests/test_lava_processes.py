@@ -36,6 +36,25 @@ def test_the_models_equal_lavas_own_wherever_those_can_say_the_same() -> None:
 
 
 @needs_lava
+def test_what_lava_does_in_the_cases_of_the_documentation() -> None:
+    """docs/loihi.md, "Where Lava and this differ"."""
+    half = 1 << 23
+    assert run_script("particular.py") == {
+        "mixed weights": [254, 2, -2],
+        "threshold reached": 0,
+        "threshold passed": 1,
+        "current at the top": half,
+        "current beyond the top": 64 - half,  # Lava's comment has 64
+        "current at the bottom": half,
+        "input of 2**25": (1 << 24) - (1 << 31),  # ours: 2**31 - 2**24
+        "sum of ones, shifted": [[1], [-2]],  # one by one: 0 and -3
+        "delays": [True, False, True, False],
+        "bias beyond its bits": 5000,
+        "bias with a negative exponent": -3,
+    }
+
+
+@needs_lava
 def test_200_random_networks_equal_the_reference(tmp_path: Path) -> None:
     steps = 150
     program = random_program(networks=200, steps=steps, seed=4)

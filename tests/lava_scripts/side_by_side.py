@@ -5,46 +5,21 @@ The models are driven without a runtime: their ports are replaced by lists, so h
 
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, sys.argv[1])
 from lava.proc.dense.models import PyDelayDenseModelBitAcc, PyDenseModelBitAcc
-from lava.proc.lif.models import PyLifModelBitAcc, PyLifRefractoryModelFloat
+from lava.proc.lif.models import PyLifRefractoryModelFloat
 from lava.proc.sparse.models import PySparseModelBitAcc
 from lava.utils.weightutils import SignMode
 from lava_processes.lif import PyRefractoryLIFModel
 from lava_processes.synapses import DelayedSynapses, PyDelayedSynapsesModel
-from scipy.sparse import csr_matrix
+from stock_models import In, Out, array, step, stock_lif, stock_synapses
 
 rng = np.random.default_rng(20)
-
-
-class In:
-    """A port that gives what it was handed."""
-
-    def __init__(self, shape):
-        self.shape = shape
-
-    def recv(self):
-        return self.value
-
-
-class Out(In):
-    """A port that keeps what is sent."""
-
-    def send(self, data):
-        self.value = np.array(data)
-
-
-def step(model, port, value):
-    model.time_step += 1
-    getattr(model, port).value = value
-    model.run_spk()
-
-
-def array(values, dtype=np.int32):
-    return np.array(values, dtype=dtype)
 
 
 def own_lif(size, **values):
@@ -69,12 +44,7 @@ def lif_sets(count, steps=60, size=40):
             "bias_mant": rng.integers(-4096, 4096, size),
             "bias_exp": rng.integers(0, 8, size) * int(rng.integers(2)),
         }
-        stock = PyLifModelBitAcc({})
-        stock.a_in, stock.s_out = In((size,)), Out((size,))
-        stock.u, stock.v = array(u0), array(v0)
-        stock.du, stock.dv = np.array([du], np.uint16), np.array([dv], np.uint16)
-        stock.vth = array([vth])
-        stock.bias_mant, stock.bias_exp = (array(bias[n], np.int16) for n in ("bias_mant", "bias_exp"))
+        stock = stock_lif(size, u0, v0, du, dv, vth, **bias)
         own = own_lif(size, u=u0, v=v0, du=du, dv=dv, vth=vth, **bias)
         reach = int(rng.choice([5, 2**10, 2**17, 2**18]))
         for _ in range(steps):
@@ -125,20 +95,6 @@ def own_synapses(weights, delays, **more):
     )
     model = PyDelayedSynapsesModel(process.proc_params)
     model.s_in, model.a_out = In((weights.shape[1],)), Out((weights.shape[0],))
-    return model
-
-
-def stock_synapses(kind, weights, delays, **more):
-    model = kind(more)
-    model.s_in, model.a_out = In((weights.shape[1],)), Out((weights.shape[0],))
-    model.num_message_bits = np.array([0])
-    sparse = kind is PySparseModelBitAcc
-    model.weights = csr_matrix(array(weights)) if sparse else array(weights)
-    if kind is PyDelayDenseModelBitAcc:
-        model.delays = array(delays)
-        model.a_buff = np.zeros((weights.shape[0], delays.max() + 1), np.int32)
-    else:
-        model.a_buff = np.zeros(weights.shape[0], np.int32)
     return model
 
 

@@ -254,6 +254,7 @@ class Brian2Session(Session):
         shift = arrival_shift(self.network.populations[changed.post], self.rules)
         if changed.plasticity is None:
             self._replace_synapses(projection, "send_steps", steps + np.int32(shift))
+            self.program.ask("prepare")
             return
         axonal, dendritic = split_delay(
             changed, changed.plasticity, steps, self.rules, self.report.changes, at_least=-shift

@@ -3,8 +3,10 @@
 #ifndef NEURODEPLOY_ENGINE_H
 #define NEURODEPLOY_ENGINE_H
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -48,25 +50,44 @@ struct StaticSynapses {
     int source;               // whose spikes these are, as a number of size_of
     int ring;
     long late;                // steps from the one that is executed to the one in which a spike counts
-    std::vector<long> first;  // a neuron's first synapse
+    std::vector<long> first;      // a neuron's first synapse
+    std::vector<uint32_t> place;  // where a synapse's weight goes, counted from the slot of the present step
+    size_t furthest = 0;          // the largest of these
 
     void prepare() {
         const long size = size_of(source);
         first.assign(size + 1, 0);
         for (const int32_t neuron : pre) first[neuron + 1]++;
         for (long i = 0; i < size; i++) first[i + 1] += first[i];
+        const Ring& target = rings[ring];
+        if (target.data.size() > UINT32_MAX) throw std::runtime_error("delays are too long for so many neurons");
+        place.resize(pre.size());
+        furthest = 0;
+        for (size_t s = 0; s < place.size(); s++) {
+            place[s] = static_cast<uint32_t>(((late + steps[s]) & target.mask) * target.rows + row[s]);
+            furthest = std::max<size_t>(furthest, place[s]);
+        }
     }
     void deliver(long step) {
         Ring& target = rings[ring];
-        double* const data = target.data.data();
-        const long rows = target.rows, mask = target.mask, event = step + late;
-        const int32_t* const to = row.data();
-        const int32_t* const after = steps.data();
+        const size_t here = (step & target.mask) * target.rows;
+        if (here + furthest < target.data.size()) deliver<false>(target.data, here);
+        else deliver<true>(target.data, here);
+    }
+    template <bool beyond_the_end> void deliver(std::vector<double>& slots, size_t here) {
+        double* const data = slots.data();
+        const size_t size = slots.size();
+        const uint32_t* const to = place.data();
         const double* const w = weight.data();
         const int32_t count = spikes[size_of(source)];
         for (int32_t k = 0; k < count; k++) {
             const long end = first[spikes[k] + 1];
-            for (long s = first[spikes[k]]; s < end; s++) data[((event + after[s]) & mask) * rows + to[s]] += w[s];
+#pragma GCC unroll 4
+            for (long s = first[spikes[k]]; s < end; s++) {
+                size_t at = here + to[s];
+                if (beyond_the_end) at -= size & -static_cast<size_t>(at >= size);  // a branch would be slower
+                data[at] += w[s];
+            }
         }
     }
 };
