@@ -172,6 +172,8 @@ def dense_reference(quantised: Quantised, made: Detectors, events: Events) -> tu
     layer = quantised.layer
     flat = to_flat(quantised.whole.astype(np.float32))
     both = np.concatenate([flat, swap(flat)][: made.branches]).T
+    used = np.flatnonzero(both.any(axis=1))
+    both = both[used]
     before = np.zeros((2, layer.delays - 1, events.height, events.width), np.float32)
     dense = np.concatenate([before, events.dense()], axis=1)
     row, column = places(events.height, events.width, layer.radius, made.stride)
@@ -179,7 +181,7 @@ def dense_reference(quantised: Quantised, made: Detectors, events: Events) -> tu
     found: list[tuple[np.ndarray, np.ndarray]] = []
     for t in range(events.steps):
         seen = patches(dense, np.full(len(row), t + layer.delays - 1), row, column, layer.delays, layer.side)
-        place, kind = np.nonzero(seen @ both > thresholds)
+        place, kind = np.nonzero(seen[:, used] @ both > thresholds)
         neuron = np.sort(kind * len(row) + place)
         found.append((np.full(len(neuron), t), neuron))
     return np.concatenate([t for t, _ in found]), np.concatenate([neuron for _, neuron in found])

@@ -34,7 +34,7 @@ from neurodeploy.recording import command_line, default_folder, provenance, run_
 if TYPE_CHECKING:
     from neurodeploy.cli import RunOptions
 
-RULES = "ideal"
+RULES = "spinnaker"
 """Where neither the user nor the backend's machine says which: the model means the same under all."""
 
 DEFAULT_SYNAPSES, DEFAULT_BITS, DEFAULT_SIZE = 652, 8, "patch"

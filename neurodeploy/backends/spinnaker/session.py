@@ -299,8 +299,8 @@ class SpinnakerSession(Session):
                 + "\n".join(f"  {finding}" for finding in self.losses)
                 + f"\n  log: {self.folder / TOOLS_LOG}",
                 why="results that lack spikes are not the model's",
-                fix="put fewer neurons on a core or raise time_scale_factor (a hardware file of your own),"
-                " or keep such a run with --allow-losses",
+                fix="put fewer neurons on a core, raise time_scale_factor, or incoming_spike_buffer where that was full"
+                " (a hardware file of your own), or keep such a run with --allow-losses",
             )
             raise self._kept(failure)
         self.report.changes += [f"lost or late: {finding}" for finding in self.losses]
