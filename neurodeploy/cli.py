@@ -372,6 +372,54 @@ def serve(
     serve_board(version, address, faults, lambda line: typer.echo(line))
 
 
+@app.command()
+def check(
+    model: Annotated[str, typer.Argument(help="cam, lsm, or the path of a PyNN script.")],
+    arguments: Annotated[
+        list[str] | None, typer.Argument(help="The script's own arguments, after --.", show_default=False)
+    ] = None,
+    backend: Backend = "brian2",
+    rules: Rules = None,
+    hardware: Hardware = None,
+    allow_losses: AllowLosses = False,
+    experiment: Annotated[
+        str | None,
+        typer.Option(help="cam: functional, stress, state-map or random.", show_default="functional"),
+    ] = None,
+    cues: Annotated[
+        int | None, typer.Option(help="cam: number of cues, m.", show_default="the experiment's own")
+    ] = None,
+    contents: Annotated[
+        int | None,
+        typer.Option(help="cam: number of content elements, n.", show_default="the experiment's own"),
+    ] = None,
+    neurons: Annotated[int | None, typer.Option(help="lsm: neurons.", show_default="1000")] = None,
+    inputs: Annotated[int | None, typer.Option(help="lsm: input neurons.", show_default="784")] = None,
+    variant: Annotated[
+        str | None, typer.Option(help="lsm: nalsm, lsm-stdp, lsm-ap-stdp or lsm.", show_default="lsm")
+    ] = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Does a model fit, and what happens to its numbers: everything that is wrong, before anything runs."""
+    from neurodeploy.report import check as checking
+
+    given = {
+        "experiment": experiment,
+        "cues": cues,
+        "contents": contents,
+        "neurons": neurons,
+        "inputs": inputs,
+        "variant": variant,
+        "seed": seed,
+    }
+    result = checking.check(model, backend, hardware, rules, allow_losses, arguments, **given)
+    show(result, as_json)
+    if not result.fits:
+        raise typer.Exit(1)
+
+
 @app.command("test-board")
 def test_board(
     hardware: Hardware = None,

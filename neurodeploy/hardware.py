@@ -158,15 +158,21 @@ def names(backend: str | None = None) -> list[str]:
     return [name for name in every if backend is None or read(name).backend == backend]
 
 
-def load_as(kind: type[Kind], chosen: str, host: str | None = None, faults: str | None = None) -> Kind:
-    """The machine called `chosen`, which must be one of `kind`.
+def load_as(
+    kind: type[Kind],
+    chosen: str,
+    host: str | None = None,
+    faults: str | None = None,
+    to_run: bool = True,
+) -> Kind:
+    """The machine called `chosen`, which must be one of `kind`; its address may be wanting unless it is `to_run`.
 
     Raises
     ------
     RequestError
         As for :func:`load`; or it belongs to another backend.
     """
-    hardware = load(chosen, host, faults)
+    hardware = load(chosen, host, faults, to_run)
     if not isinstance(hardware, kind):
         own = next(backend for backend, other in KINDS.items() if other is kind)
         raise RequestError(
@@ -176,7 +182,7 @@ def load_as(kind: type[Kind], chosen: str, host: str | None = None, faults: str 
     return hardware
 
 
-def load(chosen: str, host: str | None = None, faults: str | None = None) -> Hardware:
+def load(chosen: str, host: str | None = None, faults: str | None = None, to_run: bool = True) -> Hardware:
     """The machine called `chosen`: a packaged name, or the path of a YAML file.
 
     Parameters
@@ -186,6 +192,8 @@ def load(chosen: str, host: str | None = None, faults: str | None = None) -> Har
         Replaces the file's ``host``.
     faults : str, optional
         Replaces the file's ``faults``.
+    to_run : bool
+        Whether something is to run there, so that its address must be known.
 
     Raises
     ------
@@ -207,13 +215,16 @@ def load(chosen: str, host: str | None = None, faults: str | None = None) -> Har
             f"There is no hardware called '{chosen}'.{did_you_mean(chosen, names())}",
             fix=f"choose one of: {', '.join(names())}; or give the path of a YAML file of your own",
         )
-    return parse(text, chosen, host, faults)
+    return parse(text, chosen, host, faults, to_run)
 
 
-def parse(text: str, name: str, host: str | None = None, faults: str | None = None) -> Hardware:
-    """Read the YAML `text` of the machine `name`, and check that it can be used."""
+def parse(
+    text: str, name: str, host: str | None = None, faults: str | None = None, to_run: bool = True
+) -> Hardware:
+    """Read the YAML `text` of the machine `name`; where something is `to_run` there, check that it can."""
     hardware = _parsed(text, name, host, faults)
-    hardware.check()
+    if to_run:
+        hardware.check()
     return hardware
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neurodeploy.errors import RequestError
+from neurodeploy.findings import Examination, Keeps
 
 if TYPE_CHECKING:
     from neurodeploy.models.network import Injection, Network
@@ -152,11 +153,14 @@ class Backend(ABC):
         One line for ``neurodeploy targets``.
     has_hardware : bool
         Whether it runs on a machine that the user may choose.
+    only_rules : str or None
+        The tick rules of its machine, where there are no others.
     """
 
     name: str
     description: str
     has_hardware: bool = False
+    only_rules: str | None = None
 
     def refuse_machine(self, caller: str = "", **given: str | None) -> None:
         """Raise for the first of the `given` settings of a machine, where this backend has no machine.
@@ -178,9 +182,26 @@ class Backend(ABC):
         """The tick rules where the user names none; None leaves the choice to the model."""
         return None
 
+    def completed(self, options: Options) -> Options:
+        """`options` with what they leave open filled in."""
+        return options
+
     @abstractmethod
     def check(self, network: Network, options: Options) -> None:
         """Raise the first thing that this backend can't do with `network`."""
+
+    def examine(self, network: Network, options: Options, steps: int) -> Examination:
+        """All that this backend says of `network`, run for `steps`, before it runs; never raises for the model's sake.
+
+        Raises
+        ------
+        RequestError
+            The options are wrong.
+        """
+        judge = Keeps(network)
+        with judge.each():
+            self.check(network, options)
+        return Examination(judge.findings)
 
     @abstractmethod
     def open(self, network: Network, options: Options) -> Session:

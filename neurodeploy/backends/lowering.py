@@ -6,55 +6,125 @@ import numpy as np
 
 from neurodeploy.chips.rules import GRID_TOLERANCE, TickRules
 from neurodeploy.errors import RequestError, UnsupportedError
+from neurodeploy.findings import RAISES, Judge
 from neurodeploy.models.network import Network, Plasticity, Population, Projection
 
+ABOVE_ZERO = {
+    "tau_m": "nothing decays with such a time constant",
+    "tau_syn_E": "nothing decays with such a time constant",
+    "tau_syn_I": "nothing decays with such a time constant",
+    "cm": "it divides every current",
+}
+"""Parameters that must be above 0, and why."""
 
-def refuse(network: Network) -> None:
-    """Raise for the first input, injection or synapse that means nothing.
+FROM_ZERO = {"tau_refrac": "a time can't be negative", "rate": "a rate can't be negative"}
+"""Parameters that must be 0 or more, and why."""
+
+
+def refuse(network: Network, judge: Judge = RAISES) -> None:
+    """Raise for the first parameter, input, injection or synapse that means nothing on any target.
 
     Raises
     ------
     RequestError
-        A spike time, a Poisson parameter or an injected current that is not finite; a synapse of a neuron that
-        is not there.
+        A time step, parameter, spike time or injected current that is not finite, or not above 0 where it has to be; a
+        synapse of a neuron that is not there.
     UnsupportedError
         Plasticity with a third factor, which only trials know (``backends/brian2/trials``).
     """
-    for projection in network.projections:
-        if projection.modulation is not None or projection.gate is not None:
-            raise UnsupportedError(
-                f"Projection '{projection.label}': its plasticity has a third factor",
-                why="only the trials of the brian2 backend know modulators and gates",
-                fix="freeze its weights (plasticity=None), or run it as trials",
+    with judge.each():
+        if not np.isfinite(network.time_step) or network.time_step <= 0:
+            raise RequestError(
+                f"The time step is {network.time_step:g} ms; it must be above 0",
+                fix="use setup(timestep=1.0)",
             )
-    for population in network.populations:
-        spike_list(population, population.spike_times or [])
-        if population.cell == "SpikeSourcePoisson":
-            for name, value in population.parameters.items():
-                if np.any(np.isnan(value)) or (name != "duration" and not np.all(np.isfinite(value))):
-                    raise RequestError(
-                        f"Population '{population.label}': parameter {name} is {first_bad(value)}",
-                        fix="give it a finite value",
-                    )
-    for injection in network.injections:
-        for name, values in (("time", injection.times), ("amplitude", injection.amplitudes)):
-            bad = np.flatnonzero(~np.isfinite(values))
-            if bad.size:
-                raise RequestError(
-                    f"Population '{network.populations[injection.population].label}': {name} {bad[0]} of an injected"
-                    f" current is {values[bad[0]]}",
-                    fix="give finite times and amplitudes",
+    for projection in network.projections:
+        with judge.each(projection):
+            if projection.modulation is not None or projection.gate is not None:
+                raise UnsupportedError(
+                    f"Projection '{projection.label}': its plasticity has a third factor",
+                    why="only the trials of the brian2 backend know modulators and gates",
+                    fix="freeze its weights (plasticity=None), or run it as trials",
                 )
+        with judge.each(projection):
+            if projection.plasticity is not None:
+                refuse_rule(projection, projection.plasticity)
+    for population in network.populations:
+        with judge.each(population):
+            spike_list(population, population.spike_times or [])
+        refuse_parameters(population, judge)
+    for injection in network.injections:
+        target = network.populations[injection.population]
+        for name, values in (("time", injection.times), ("amplitude", injection.amplitudes)):
+            with judge.each(target):
+                bad = np.flatnonzero(~np.isfinite(values))
+                if bad.size:
+                    raise RequestError(
+                        f"Population '{target.label}': {name} {bad[0]} of an injected current is {values[bad[0]]}",
+                        fix="give finite times and amplitudes",
+                    )
     for projection in network.projections:
         for end, index in (("pre", projection.pre_index), ("post", projection.post_index)):
-            population = network.populations[getattr(projection, end)]
-            wrong = np.flatnonzero((index < 0) | (index >= population.size))
-            if wrong.size:
+            with judge.each(projection):
+                population = network.populations[getattr(projection, end)]
+                wrong = np.flatnonzero((index < 0) | (index >= population.size))
+                if wrong.size:
+                    raise RequestError(
+                        f"Projection '{projection.label}': synapse {wrong[0]} is of {end}synaptic neuron"
+                        f" {index[wrong[0]]}; '{population.label}' has neurons 0 to {population.size - 1}",
+                        fix="use the indices of neurons that are there",
+                    )
+
+
+def refuse_parameters(population: Population, judge: Judge = RAISES) -> None:
+    """Raise for the first parameter or initial value that is not finite or has the wrong sign."""
+    where = f"Population '{population.label}'"
+    for name, given in (*population.parameters.items(), *population.initial_values.items()):
+        with judge.each(population):
+            values = np.asarray(given, dtype=float)
+            endless = name == "duration" and population.cell == "SpikeSourcePoisson"
+            if np.any(np.isnan(values)) or not (endless or np.all(np.isfinite(values))):
+                initial = "" if name in population.parameters else "initial value of "
                 raise RequestError(
-                    f"Projection '{projection.label}': synapse {wrong[0]} is of {end}synaptic neuron"
-                    f" {index[wrong[0]]}; '{population.label}' has neurons 0 to {population.size - 1}",
-                    fix="use the indices of neurons that are there",
+                    f"{where}: {initial}{name} is {first_bad(values)}", fix=f"give {name} a finite value"
                 )
+            if name not in population.parameters:
+                continue
+            low = values <= 0 if name in ABOVE_ZERO else (values < 0) & (name in FROM_ZERO)
+            if np.any(low):
+                n, least = int(np.flatnonzero(low)[0]), "above 0" if name in ABOVE_ZERO else "0 or above"
+                raise RequestError(
+                    f"{where}: {name} of neuron {n} is {values[n]:g}; it must be {least}",
+                    why=(ABOVE_ZERO | FROM_ZERO)[name],
+                    fix=f"give {name} a value {least}",
+                )
+
+
+def refuse_target(projection: Projection, target: Population) -> None:
+    """Raise where `projection` ends on a source."""
+    if target.is_source:
+        raise RequestError(
+            f"Projection '{projection.label}': its target '{target.label}' is a {target.cell}, which has no synapses",
+            fix="connect it the other way round",
+        )
+
+
+def refuse_rule(projection: Projection, rule: Plasticity) -> None:
+    """Raise where a number of the pair rule means nothing."""
+    where = f"Projection '{projection.label}'"
+    for name in ("tau_plus", "tau_minus", "A_plus", "A_minus", "w_min", "w_max"):
+        value = getattr(rule, name)
+        if not np.isfinite(value) or (name.startswith("tau") and value <= 0):
+            least = "above 0 ms" if name.startswith("tau") else "finite"
+            raise RequestError(
+                f"{where}: {name} of its plasticity is {value:g}; it must be {least}",
+                fix=f"give {name} another value",
+            )
+    if rule.w_min > rule.w_max:
+        raise RequestError(
+            f"{where}: w_min {rule.w_min:g} of its plasticity is above w_max {rule.w_max:g}",
+            fix="exchange them, or raise w_max",
+        )
 
 
 def first_bad(values: np.ndarray) -> str:

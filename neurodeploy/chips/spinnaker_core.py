@@ -36,13 +36,10 @@ from neurodeploy.chips.spinnaker_stdp import (
     traced_spike,
 )
 from neurodeploy.chips.spinnaker_weights import (
-    Incoming,
     delays_on_host,
-    incoming,
-    largest_sum,
     pattern,
     quantise_weights,
-    ring_shift,
+    receptor_shifts,
     weight_scale,
     whole_steps,
 )
@@ -350,18 +347,8 @@ def _choose_shifts(
     settings: tuple[float, float],
 ) -> None:
     """Set the shift of every receptor by all that comes in there."""
-    statistics: dict[tuple[int, str], list[Incoming]] = {}
-    for projection, kind, delay in zip(network.projections, kinds, delays, strict=True):
-        if projection.size:
-            entry = incoming(projection, kind, delays_on_host(delay, kind, network.time_step))
-            statistics.setdefault((projection.post, projection.receptor), []).append(entry)
-    for (post, receptor), entries in statistics.items():
-        said, scale = network.populations[post].largest_sums, cores[post].cell.scale
-        if said is None:
-            largest = largest_sum(entries, network.time_step, scale, *settings)
-        else:
-            largest = said[RECEPTORS.index(receptor)] * scale
-        cores[post].shifts[RECEPTORS.index(receptor)] = ring_shift(largest)
+    for (post, receptor), shift in receptor_shifts(network, kinds, delays, settings).items():
+        cores[post].shifts[RECEPTORS.index(receptor)] = shift
 
 
 def _load(

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from neurodeploy.chips.spinnaker_arithmetic import accum, multiply
-from neurodeploy.chips.spinnaker_machine import FRACTION_BITS, LARGEST_WEIGHT
+from neurodeploy.chips.spinnaker_machine import CELLS, FRACTION_BITS, LARGEST_WEIGHT
 from neurodeploy.errors import RequestError, UnsupportedError
-from neurodeploy.models.network import Projection
+from neurodeploy.models.network import RECEPTORS, Network, Projection
 
 CONDUCTANCE_SCALE = 1024.0
 """Conductances are stored this many times larger (``InputTypeConductance.get_global_weight_scale``)."""
@@ -172,6 +172,42 @@ def largest_sum(
         weights.mean, math.sqrt(weights.variance), float(weights.items * rate) / steps_per_second, sigma
     )
     return max(min(bound, total), biggest)
+
+
+def receptor_shifts(
+    network: Network, kinds: list[str], delays: list[np.ndarray], settings: tuple[float, float]
+) -> dict[tuple[int, str], int]:
+    """The shift of every receptor that has synapses, by (population, receptor).
+
+    Parameters
+    ----------
+    network : Network
+    kinds : list of str
+        The :func:`pattern` of each projection.
+    delays : list of ndarray
+        Of each projection, in steps.
+    settings : tuple of float
+        ``spikes_per_second`` (Hz) and ``ring_buffer_sigma``.
+    """
+    statistics: dict[tuple[int, str], list[Incoming]] = {}
+    for projection, kind, delay in zip(network.projections, kinds, delays, strict=True):
+        if projection.size:
+            entry = incoming(projection, kind, delays_on_host(delay, kind, network.time_step))
+            statistics.setdefault((projection.post, projection.receptor), []).append(entry)
+    shifts = {}
+    for (post, receptor), entries in statistics.items():
+        said, scale = network.populations[post].largest_sums, input_scale(network.populations[post].cell)
+        if said is None:
+            largest = largest_sum(entries, network.time_step, scale, *settings)
+        else:
+            largest = said[RECEPTORS.index(receptor)] * scale
+        shifts[post, receptor] = ring_shift(largest)
+    return shifts
+
+
+def input_scale(cell: str) -> float:
+    """1, or :data:`CONDUCTANCE_SCALE` where the cell's synapses are conductances."""
+    return CONDUCTANCE_SCALE if CELLS[cell].conductances else 1.0
 
 
 def ring_shift(largest: float) -> int:

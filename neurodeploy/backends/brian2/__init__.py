@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from neurodeploy.backends.base import Backend, Options, Session
 from neurodeploy.errors import RequestError, did_you_mean
+from neurodeploy.findings import Examination, Keeps, changed
 from neurodeploy.models.network import Network
 
 ENGINES = ("cpp", "runtime")
@@ -33,6 +34,22 @@ class Brian2Backend(Backend):
         from neurodeploy.backends.loihi.lower import lower as lower_for_chip
 
         lower_program(lower_for_chip(network, rules.chip, options.allow_losses), options)
+
+    def examine(self, network: Network, options: Options, steps: int) -> Examination:
+        from neurodeploy.backends.brian2.lower import lower
+        from neurodeploy.chips.catalogue import rules_by_name
+
+        refuse_engine(options)
+        rules = rules_by_name(options.rules)
+        if rules.chip:
+            from neurodeploy.backends.loihi.examine import examine
+
+            return examine(network, options, None)
+        judge = Keeps(network)
+        changes: list[str] = []
+        with judge.each():
+            changes = lower(network, rules, judge=judge).changes
+        return Examination(judge.findings + changed(network, changes))
 
     def open(self, network: Network, options: Options) -> Session:
         from neurodeploy.chips.catalogue import rules_by_name

@@ -14,11 +14,13 @@ from neurodeploy.backends.brian2.structure import RULE_COLUMNS, RULE_WIDTH, SOUR
 from neurodeploy.backends.lowering import (
     first_bad,
     refuse,
+    refuse_target,
     split_delay,
     whole_delays,
 )
 from neurodeploy.chips.rules import GRID_TOLERANCE, CellUpdate, Parameters, TickRules
 from neurodeploy.errors import RequestError, UnsupportedError
+from neurodeploy.findings import RAISES, Judge
 from neurodeploy.models.network import RECEPTORS, Injection, Network, Population, Projection, weight_sign
 
 LARGEST_INDEX = 2**31 - 1
@@ -72,8 +74,8 @@ class Lowered:
     changes: list[str] = field(default_factory=list)
 
 
-def lower(network: Network, rules: TickRules, parallel: bool = False) -> Lowered:
-    """Lower `network` under `rules`.
+def lower(network: Network, rules: TickRules, parallel: bool = False, judge: Judge = RAISES) -> Lowered:
+    """Lower `network` under `rules`; a `judge` that keeps errors gets all of them, and no program to run.
 
     Raises
     ------
@@ -83,14 +85,25 @@ def lower(network: Network, rules: TickRules, parallel: bool = False) -> Lowered
         A cell type without rules, a delay split the rules do not have.
     """
     changes: list[str] = []
-    refuse(network)
-    placements, sizes = place(network)
+    refuse(network, judge)
+    for population in network.populations:
+        if not population.is_source:
+            with judge.each(population):
+                rules.cell(population.cell, population.label)
     for recorded in network.recorded:
         if recorded.variable != "spikes":
-            recordable(network.populations[recorded.population], recorded.variable, rules)
-    arrays = _cell_arrays(network, rules, placements, sizes, changes)
-    steps = [whole_delays(network, projection, changes) for projection in network.projections]
-    blocks, pairs, longest = _synapse_arrays(network, rules, placements, steps, arrays, changes)
+            population = network.populations[recorded.population]
+            with judge.each(population):
+                recordable(population, recorded.variable, rules)
+    network = judge.sound(network)
+    placements, sizes = place(network)
+    arrays = _cell_arrays(network, rules, placements, sizes, changes, judge)
+    steps = []
+    for projection in network.projections:
+        steps.append(np.ones(projection.size, dtype=np.int32))
+        with judge.each(projection):
+            steps[-1] = whole_delays(network, projection, changes)
+    blocks, pairs, longest = _synapse_arrays(network, rules, placements, steps, arrays, changes, judge)
     cells = tuple(sorted(name for name in sizes if name != SOURCES))
     structure = Structure(
         rules=rules.name,
@@ -191,20 +204,23 @@ def _cell_arrays(
     placements: list[Placement],
     sizes: dict[str, int],
     changes: list[str],
+    judge: Judge,
 ) -> dict[str, np.ndarray]:
     arrays: dict[str, np.ndarray] = {}
     for population, placement in zip(network.populations, placements, strict=True):
         if population.is_source:
             continue
-        cell = rules.cell(population.cell, population.label)
-        values = coefficients(population, rules, network.time_step)
-        for variable in cell.update.state:
-            values[variable] = initial_state(population, variable, rules, network.time_step)
-        for name, value in values.items():
-            key = f"{placement.group}.{name}"
-            array = arrays.setdefault(key, np.zeros(sizes[placement.group]))
-            array[placement.start : placement.stop] = value
-        changes.extend(_rounded_refractoriness(population, rules, network.time_step))
+        with judge.each(population):
+            cell = rules.cell(population.cell, population.label)
+            values = coefficients(population, rules, network.time_step)
+            for variable in cell.update.state:
+                with judge.each(population):
+                    values[variable] = initial_state(population, variable, rules, network.time_step)
+            for name, value in values.items():
+                key = f"{placement.group}.{name}"
+                array = arrays.setdefault(key, np.zeros(sizes[placement.group]))
+                array[placement.start : placement.stop] = value
+            changes.extend(_rounded_refractoriness(population, rules, network.time_step))
     return arrays
 
 
@@ -263,6 +279,7 @@ def _synapse_arrays(
     steps: list[np.ndarray],
     arrays: dict[str, np.ndarray],
     changes: list[str],
+    judge: Judge,
 ) -> tuple[list[Block], dict[str, set[tuple[str, str]]], dict[str, int]]:
     """Gather the synapses of every object, sort them by presynaptic neuron, and remember where each went."""
     parts: dict[str, list[dict[str, np.ndarray]]] = {}
@@ -273,7 +290,10 @@ def _synapse_arrays(
     for projection, delay in zip(network.projections, steps, strict=True):
         pre, post = placements[projection.pre], placements[projection.post]
         post_population = network.populations[projection.post]
-        rules.cell(post_population.cell, post_population.label)
+        with judge.each(projection, post_population):
+            refuse_target(projection, post_population)
+        if judge.faulty(projection, post_population):
+            continue
         kind = "plastic" if projection.plasticity else "static"
         owner = synapses_name(kind, pre.group, post.group)
         owners.append(owner)
@@ -290,9 +310,11 @@ def _synapse_arrays(
         if projection.plasticity is None:
             part["send_steps"] = delay + np.int32(shift)
         else:
-            axonal, dendritic = split_delay(
-                projection, projection.plasticity, delay, rules, changes, at_least=-shift
-            )
+            axonal, dendritic = delay, delay
+            with judge.each(projection):
+                axonal, dendritic = split_delay(
+                    projection, projection.plasticity, delay, rules, changes, at_least=-shift
+                )
             part["send_steps"] = dendritic + np.int32(shift)
             part["w"] = np.abs(part["w"])
             part["rule_row"] = np.full(projection.size, len(table), dtype=np.int32)

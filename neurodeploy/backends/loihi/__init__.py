@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from neurodeploy.backends.base import Backend, Options, Session
 from neurodeploy.errors import RequestError
+from neurodeploy.findings import Examination
 from neurodeploy.models.network import Network
 
 if TYPE_CHECKING:
@@ -42,13 +43,13 @@ class LoihiBackend(Backend):
         """Those of the machine's chip."""
         if options.hardware is None and self.hardware is None:
             return CHIPS[0]
-        return self._machine(options).chip
+        return self._machine(options, to_run=False).chip
 
-    def _machine(self, options: Options) -> LoihiHardware:
+    def _machine(self, options: Options, to_run: bool = True) -> LoihiHardware:
         from neurodeploy.hardware import LoihiHardware, load_as
 
         chosen = options.hardware or self.hardware
-        return load_as(LoihiHardware, str(chosen), options.host or self.host, options.faults)
+        return load_as(LoihiHardware, str(chosen), options.host or self.host, options.faults, to_run=to_run)
 
     def completed(self, options: Options) -> Options:
         """`options` with what they leave open filled in.
@@ -82,6 +83,12 @@ class LoihiBackend(Backend):
 
         options = self.completed(options)
         lower_for(self._machine(options), network, options)
+
+    def examine(self, network: Network, options: Options, steps: int) -> Examination:
+        from neurodeploy.backends.loihi.examine import examine
+
+        options = self.completed(options)
+        return examine(network, options, self._machine(options, to_run=False))
 
     def open(self, network: Network, options: Options) -> Session:
         from neurodeploy.backends.loihi.session import LoihiSession

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from neurodeploy.backends.loihi.discretise import Membrane
-from neurodeploy.backends.lowering import whole_delays
+from neurodeploy.backends.lowering import refuse_target, whole_delays
 from neurodeploy.errors import RequestError
+from neurodeploy.findings import RAISES, Judge
 from neurodeploy.models.network import RECEPTORS, Network, Projection
 
 
@@ -60,7 +61,9 @@ class Bundle:
         return replace(self, reach=float(np.abs(cut["weight"]).max(initial=0.0)), **cut)
 
 
-def bundles(network: Network, membranes: list[Membrane | None], changes: list[str]) -> list[Bundle]:
+def bundles(
+    network: Network, membranes: list[Membrane | None], changes: list[str], judge: Judge = RAISES
+) -> list[Bundle]:
     """All projections, those with both signs in two bundles; a learning projection stays whole.
 
     Raises
@@ -75,13 +78,10 @@ def bundles(network: Network, membranes: list[Membrane | None], changes: list[st
             changes.append(f"Projection '{projection.label}': no synapses, nothing to load")
             continue
         membrane = membranes[projection.post]
-        if membrane is None:
-            target = network.populations[projection.post]
-            raise RequestError(
-                f"Projection '{projection.label}': its target '{target.label}' is a {target.cell}, which has no synapses",
-                fix="connect it the other way round",
-            )
-        result += _of_projection(network, position, projection, membrane, changes)
+        with judge.each(projection):
+            refuse_target(projection, network.populations[projection.post])
+            assert membrane is not None
+            result += _of_projection(network, position, projection, membrane, changes)
     return result
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from neurodeploy.backends.loihi.program import Compartments, LoihiProgram, Synapses
 from neurodeploy.chips.loihi import LoihiChip
 from neurodeploy.errors import UnsupportedError
+from neurodeploy.findings import RAISES, Judge
 
 
 @dataclass
@@ -81,7 +82,9 @@ LIMITS = {
 """What of a core must not be above which number of the chip."""
 
 
-def split_over_cores(program: LoihiProgram, chip: LoihiChip, chips: int | None = None) -> Placed:
+def split_over_cores(
+    program: LoihiProgram, chip: LoihiChip, chips: int | None = None, judge: Judge = RAISES
+) -> Placed:
     """Place the groups of `program`; `chips` is how many the machine has, None that it has enough.
 
     Raises
@@ -95,7 +98,8 @@ def split_over_cores(program: LoihiProgram, chip: LoihiChip, chips: int | None =
         if not isinstance(group, Compartments):
             continue
         first = len(result.cores)
-        _place(number, group, incoming[number], chip, result.cores)
+        with judge.each():
+            _place(number, group, incoming[number], chip, result.cores)
         taken = result.cores[first:]
         if len(taken) > 1:
             result.changes.append(
@@ -108,10 +112,12 @@ def split_over_cores(program: LoihiProgram, chip: LoihiChip, chips: int | None =
                 f"Population '{group.label}': up to {chip.neurons_per_axon} presynaptic neurons share an axon onto {shared}"
                 " of its cores"
             )
-    _count_outgoing(program, result.cores, chip)
+    with judge.each():
+        _count_outgoing(program, result.cores, chip)
     for position, core in enumerate(result.cores):
         core.chip, core.number = divmod(position, chip.cores_per_chip)
-    _refuse_too_many(program, result.cores, chip, chips)
+    with judge.each():
+        _refuse_too_many(program, result.cores, chip, chips)
     return result
 
 

@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from neurodeploy.backends.lowering import first_bad
+from neurodeploy.backends.lowering import refuse_parameters
 from neurodeploy.chips.catalogue import RULES
 from neurodeploy.chips.loihi import LoihiChip
 from neurodeploy.chips.loihi_arithmetic import CURRENT_DECAY_OFFSET, nearest_decay
 from neurodeploy.chips.rules import GRID_TOLERANCE
 from neurodeploy.errors import RequestError, UnsupportedError
+from neurodeploy.findings import RAISES, Judge
 from neurodeploy.models.network import Network, Population
 
 CELLS = ("IF_curr_exp", "IF_curr_delta")
@@ -30,8 +31,6 @@ WHY_NOT = {
     "IF_curr_alpha": "a current of the chip rises at once and decays",
     "Izhikevich": "its v² has no place in the chips' leaky integrator, and there is no microcode for it here",
 }
-
-ABOVE_ZERO = ("tau_m", "cm", "tau_syn_E", "tau_syn_I")
 
 
 @dataclass
@@ -104,15 +103,19 @@ class Discretised:
     losses: list[RequestError] = field(default_factory=list)
 
 
-def discretise(network: Network, chip: LoihiChip, injected: Callable[[int], np.ndarray]) -> Discretised:
+def discretise(
+    network: Network, chip: LoihiChip, injected: Callable[[int], np.ndarray], judge: Judge = RAISES
+) -> Discretised:
     """All populations of `network`; ``injected(position)`` gives constant currents in nA."""
     result = Discretised()
     for position, population in enumerate(network.populations):
-        if population.is_source:
-            result.membranes.append(None)
-            continue
-        _refuse(population)
-        result.membranes.append(_membrane(network, population, injected(position), chip, result))
+        membrane = None
+        if not population.is_source:
+            refuse_parameters(population, judge)
+            with judge.each(population):
+                _refuse(population)
+                membrane = _membrane(network, population, injected(position), chip, result)
+        result.membranes.append(None if judge.faulty(population) else membrane)
     return result
 
 
@@ -124,20 +127,6 @@ def _refuse(population: Population) -> None:
             why=WHY_NOT.get(population.cell, f"its neuron can be {' or '.join(CELLS)}"),
             fix=f"use {' or '.join(CELLS)}" + _elsewhere(population.cell),
         )
-    for name, values in (*population.parameters.items(), *population.initial_values.items()):
-        if not np.all(np.isfinite(values)):
-            raise RequestError(
-                f"{where}: {name} is {first_bad(np.asarray(values))}", fix=f"give {name} a finite value"
-            )
-        low = np.flatnonzero(np.asarray(values) <= 0)
-        if name in ABOVE_ZERO and low.size:
-            raise RequestError(
-                f"{where}: {name} of neuron {low[0]} is {values[low[0]]:g}; it must be above 0",
-                why="nothing decays with such a time constant"
-                if name != "cm"
-                else "it divides every current",
-                fix=f"give {name} a value above 0",
-            )
     threshold, reset = population.parameters["v_thresh"], population.parameters["v_reset"]
     below = np.flatnonzero(threshold <= reset)
     if below.size:

@@ -25,24 +25,27 @@ from neurodeploy.backends.lowering import refuse
 from neurodeploy.chips.loihi import SIGN_MODES, LoihiChip, chip_by_name
 from neurodeploy.chips.loihi_arithmetic import weight
 from neurodeploy.errors import RequestError, UnsupportedError
-from neurodeploy.models.network import Network
+from neurodeploy.findings import RAISES, Judge
+from neurodeploy.models.network import Network, Population
 
 RECORDABLE = {"IF_curr_exp": ("spikes", "v", "isyn_exc", "isyn_inh"), "IF_curr_delta": ("spikes", "v")}
 """What can be recorded of a cell; of a source, its spikes."""
-
-NAMED_LOSSES = 3
-"""Losses that are named beside the first."""
 
 STEP_DOWN = 0.995
 """Factor by which a scale is lowered where rounding up made the worst input overflow after all."""
 
 
 def lower(
-    network: Network, chip: str = "loihi2", allow_losses: bool = False, chips: int | None = None
+    network: Network,
+    chip: str = "loihi2",
+    allow_losses: bool = False,
+    chips: int | None = None,
+    judge: Judge = RAISES,
 ) -> LoihiProgram:
     """Lower `network` for `chip`; what its numbers make 0 or infinite is an error unless `allow_losses`.
 
-    `chips` is how many the machine has; None places the model on as many as it takes.
+    `chips` is how many the machine has; None places the model on as many as it takes.  A `judge` that keeps errors gets all of
+    them; what comes back is then the Program of what is sound in the model.
 
     Poisson sources become empty :class:`Source` groups; ``inputs.poisson_source`` draws their spikes for the steps
     that are run.
@@ -55,37 +58,40 @@ def lower(
         Something the chip does not have, by the user's label.
     """
     kind = chip_by_name(chip)
-    refuse(network)
+    refuse(network, judge)
     program = LoihiProgram(chip=kind.name, time_step=network.time_step)
     discrete = discretise(
-        network, kind, lambda position: constant_currents(network, position, network.injections)
+        network, kind, lambda position: constant_currents(network, position, network.injections), judge
     )
     program.changes += discrete.changes
     losses = list(discrete.losses)
-    synapses = bundles(network, discrete.membranes, program.changes)
-    refuse_rules(network, synapses)
+    _recordable(network, judge)
+    network = judge.sound(network)
+    synapses = bundles(network, discrete.membranes, program.changes, judge)
+    refuse_rules(network, synapses, judge)
 
     lowered: dict[int, Lowered] = {}
 
     refractory = [None if membrane is None else membrane.refractory for membrane in discrete.membranes]
     fires = firing(network, refractory)
     for position, membrane in enumerate(discrete.membranes):
+        program.units.append(None)
         if membrane is None:
             program.groups.append(_source(network, position, program.changes))
-            program.units.append(None)
             continue
+        program.groups.append(silent(network.populations[position]))
         incoming = [bundle for bundle in synapses if bundle.post == position]
-        currents = share_currents(network, position, membrane, incoming, program.changes)
-        scale, quantised = scale_and_quantise(membrane, currents, incoming, fires, kind)
-        cells, units = quantise_cells(membrane, scale, currents)
-        program.groups.append(cells)
-        program.units.append(units)
-        program.synapses += [part for _, part in quantised.pairs]
-        map_plasticity(network, quantised, membrane, program.changes)
-        lowered[position] = Lowered(membrane, cells, scale, quantised.pairs)
-        program.changes += quantised.changes
-        losses += lost_levels(membrane, cells, scale) + quantised.losses
-    _settle_losses(losses, program.changes, allow_losses)
+        with judge.each(network.populations[position]):
+            currents = share_currents(network, position, membrane, incoming, program.changes)
+            scale, quantised = scale_and_quantise(membrane, currents, incoming, fires, kind)
+            cells, units = quantise_cells(membrane, scale, currents)
+            map_plasticity(network, quantised, membrane, program.changes, judge)
+            program.groups[position], program.units[position] = cells, units
+            program.synapses += [part for _, part in quantised.pairs]
+            lowered[position] = Lowered(membrane, cells, scale, quantised.pairs)
+            program.changes += quantised.changes
+            losses += lost_levels(membrane, cells, scale) + quantised.losses
+    _settle_losses(losses, program.changes, allow_losses, judge)
     program.synapses.sort(key=lambda s: s.projection)
     program.report = report(network, lowered, expected(network), kind)
     delayed = map_delays(program.groups, program.synapses, kind, network.time_step)
@@ -93,10 +99,13 @@ def lower(
     program.units += [None] * len(delayed.relays)
     program.synapses = delayed.synapses
     program.changes += delayed.changes
-    placed = split_over_cores(program, kind, chips)
+    placed = split_over_cores(program, kind, chips, judge)
     program.cores = placed.cores
     program.changes += placed.changes
-    _recordings(network, program)
+    program.recorded = [
+        (recorded.population, recorded.variable, np.asarray(recorded.neurons, dtype=np.int64))
+        for recorded in network.recorded
+    ]
     program.changes += program.report.summary
     program.report.changes = program.changes
     return program
@@ -107,6 +116,11 @@ def _source(network: Network, position: int, changes: list[str]) -> Source:
     if population.cell == "SpikeSourceArray":
         return array_source(network, position, changes)
     say_coinciding(network, position, changes)
+    return silent(population)
+
+
+def silent(population: Population) -> Source:
+    """A Source in the place of `population`: of one whose spikes are drawn later, or of one that can't be lowered."""
     nothing = np.empty(0, dtype=np.int64)
     return Source(population.label, population.size, nothing, nothing)
 
@@ -164,26 +178,23 @@ def _most_units(bundle: Bundle, synapses: Synapses) -> np.ndarray:
     return np.full(len(synapses.mantissa), int(weight(max(-largest.low, largest.high), synapses.exponent)))
 
 
-def _settle_losses(losses: list[RequestError], changes: list[str], allow_losses: bool) -> None:
-    """Raise the first loss, with the next ones named, or tell all of them where they are allowed."""
-    if losses and not allow_losses:
-        first, others = losses[0], [loss.what for loss in losses[1:]]
-        named = [f"  also lost: {what}" for what in others[:NAMED_LOSSES]]
-        if len(others) > NAMED_LOSSES:
-            named.append(f"  and {len(others) - NAMED_LOSSES} more")
-        raise RequestError("\n".join([first.what, *named]), why=first.why, fix=first.fix)
-    changes += [f"lost: {loss.what}" for loss in losses]
+def _settle_losses(losses: list[RequestError], changes: list[str], allow_losses: bool, judge: Judge) -> None:
+    """Raise the losses, or tell all of them where they are allowed."""
+    if allow_losses:
+        changes += [f"lost: {loss.what}" for loss in losses]
+    else:
+        judge.all(losses)
 
 
-def _recordings(network: Network, program: LoihiProgram) -> None:
+def _recordable(network: Network, judge: Judge) -> None:
+    """Raise where something is to be recorded that the chip's neuron has not."""
     for recorded in network.recorded:
         population = network.populations[recorded.population]
         allowed = RECORDABLE.get(population.cell, ("spikes",))
-        if recorded.variable not in allowed:
-            raise UnsupportedError(
-                f"Population '{population.label}': '{recorded.variable}' of {population.cell} can't be recorded on Loihi",
-                why=f"what can be is {', '.join(allowed)}",
-                fix="record one of these",
-            )
-        neurons = np.asarray(recorded.neurons, dtype=np.int64)
-        program.recorded.append((recorded.population, recorded.variable, neurons))
+        with judge.each(population):
+            if recorded.variable not in allowed:
+                raise UnsupportedError(
+                    f"Population '{population.label}': '{recorded.variable}' of {population.cell} can't be recorded on Loihi",
+                    why=f"what can be is {', '.join(allowed)}",
+                    fix="record one of these",
+                )

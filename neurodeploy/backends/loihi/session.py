@@ -23,6 +23,7 @@ from neurodeploy.backends.loihi.running import LavaProcess
 from neurodeploy.backends.loihi.stock import beyond_stock
 from neurodeploy.chips.loihi import chip_by_name
 from neurodeploy.errors import RunError, ToolchainMissingError, UnsupportedError
+from neurodeploy.findings import RAISES, Judge
 from neurodeploy.hardware import LoihiHardware, load_as
 from neurodeploy.models.network import Network
 
@@ -35,7 +36,9 @@ def say(line: str) -> None:
     print(f"neurodeploy: {line}", file=sys.stderr, flush=True)
 
 
-def lower_for(hardware: LoihiHardware, network: Network, options: Options) -> tuple[LoihiProgram, list[str]]:
+def lower_for(
+    hardware: LoihiHardware, network: Network, options: Options, judge: Judge = RAISES
+) -> tuple[LoihiProgram, list[str]]:
     """The Program for a machine, and what of it Lava's stock processes could not say.
 
     Raises
@@ -43,14 +46,15 @@ def lower_for(hardware: LoihiHardware, network: Network, options: Options) -> tu
     UnsupportedError
         As for :func:`lower`; more chips than the machine has; a machine of stock processes that can't say the model.
     """
-    program = lower(network, hardware.chip, options.allow_losses, hardware.chips)
+    program = lower(network, hardware.chip, options.allow_losses, hardware.chips, judge)
     beyond = beyond_stock(program)
     if beyond and hardware.processes == "stock":
-        raise UnsupportedError(
-            f"Hardware '{hardware.name}' can't run this model: {'; '.join(beyond)}",
-            why="a chip has programs for Lava's stock processes alone",
-            fix=f"simplify these, or use --hardware {hardware.chip}-sim, which runs our own processes on this machine",
-        )
+        with judge.each():
+            raise UnsupportedError(
+                f"Hardware '{hardware.name}' can't run this model: {'; '.join(beyond)}",
+                why="a chip has programs for Lava's stock processes alone",
+                fix=f"simplify these, or use --hardware {hardware.chip}-sim, which runs our own processes on this machine",
+            )
     return program, beyond
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from neurodeploy.backends.base import Backend, Options, Session
+from neurodeploy.findings import RAISES, Examination
 from neurodeploy.models.network import Network
 
 DEFAULT_HARDWARE = "spinnaker-emulated"
@@ -28,6 +29,7 @@ class SpinnakerBackend(Backend):
 
     name = "spinnaker"
     has_hardware = True
+    only_rules = "spinnaker"
     description = "sPyNNaker on a SpiNNaker board, real or emulated (the chip's own programs), or mapped only"
 
     def __init__(
@@ -45,12 +47,23 @@ class SpinnakerBackend(Backend):
         )
 
     def check(self, network: Network, options: Options) -> None:
+        from neurodeploy.backends.spinnaker.examine import weights
         from neurodeploy.backends.spinnaker.lower import lower
         from neurodeploy.hardware import SpinnakerHardware, load_as
 
         options = self.completed(options)
         hardware = load_as(SpinnakerHardware, str(options.hardware), options.host, options.faults)
         lower(network, options.rules, hardware, options.allow_losses)
+        weights(network, hardware, options.allow_losses, [], RAISES)
+
+    def examine(self, network: Network, options: Options, steps: int) -> Examination:
+        from neurodeploy.backends.spinnaker.examine import examine
+        from neurodeploy.hardware import SpinnakerHardware, load_as
+
+        options = self.completed(options)
+        chosen = str(options.hardware)
+        hardware = load_as(SpinnakerHardware, chosen, options.host, options.faults, to_run=False)
+        return examine(network, options, steps, hardware)
 
     def open(self, network: Network, options: Options) -> Session:
         from neurodeploy.backends.spinnaker.session import SpinnakerSession

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from neurodeploy.backends.lowering import refuse, spike_steps, split_delay, whole_delays
+from neurodeploy.backends.lowering import refuse, refuse_target, spike_steps, split_delay, whole_delays
 from neurodeploy.backends.spinnaker.program import FORMAT, Program
 from neurodeploy.backends.spinnaker.provenance import native_name
 from neurodeploy.chips.catalogue import rules_by_name
@@ -33,8 +33,9 @@ from neurodeploy.chips.spinnaker_machine import (
     longest_ring,
     ring_is_short,
 )
-from neurodeploy.chips.spinnaker_weights import pattern
+from neurodeploy.chips.spinnaker_weights import CONDUCTANCE_SCALE, pattern
 from neurodeploy.errors import RequestError, UnsupportedError
+from neurodeploy.findings import RAISES, Judge
 from neurodeploy.hardware import SpinnakerHardware
 from neurodeploy.models.network import Injection, Network, Plasticity, Population, Projection, weight_sign
 
@@ -50,8 +51,16 @@ ALPHA_TOLERANCE = 0.1
 ELSEWHERE = "run it with the brian2 backend, which has it"
 
 
-def lower(network: Network, rules: str, hardware: SpinnakerHardware, allow_losses: bool = False) -> Program:
+def lower(
+    network: Network,
+    rules: str,
+    hardware: SpinnakerHardware,
+    allow_losses: bool = False,
+    judge: Judge = RAISES,
+) -> Program:
     """Lower `network` for `hardware`; what the chip's numbers make 0 is an error unless `allow_losses`.
+
+    A `judge` that keeps errors gets all of them; what comes back is then no Program to run.
 
     Raises
     ------
@@ -60,9 +69,11 @@ def lower(network: Network, rules: str, hardware: SpinnakerHardware, allow_losse
     UnsupportedError
         Something that sPyNNaker does not have, by the user's label.
     """
-    check_rules(rules)
-    check_time_step(network.time_step)
-    refuse(network)
+    with judge.each():
+        check_rules(rules)
+    refuse(network, judge)
+    with judge.each():
+        check_time_step(network.time_step)
     factor = hardware.time_scale_factor or max(1, math.ceil(REAL_TIME_STEP / network.time_step - 1e-9))
     program = Program(
         {
@@ -78,19 +89,21 @@ def lower(network: Network, rules: str, hardware: SpinnakerHardware, allow_losse
         }
     )
     for position, population in enumerate(network.populations):
-        program.plan["populations"].append(_population(network, position, population, hardware, program))
-    _same_rule_for_each_target(network)
+        _population(network, position, population, hardware, program, judge)
+    _same_rule_for_each_target(network, judge)
     for position, projection in enumerate(network.projections):
         if projection.size:
-            program.plan["projections"].append(_projection(network, position, projection, program))
-    _longer_rings(network, hardware, program)
-    _refuse_lost_delays(network, hardware, program)
-    _recordings(network, program)
-    program.timeline = timeline(network, network.injections)
-    _vanishing_values(network, program, allow_losses)
-    _rounded_values(network, program)
-    _slower_membranes(network, program)
-    _alpha_slopes(network, program, allow_losses)
+            _projection(network, position, projection, program, judge)
+    _longer_rings(network, hardware, program, judge)
+    _refuse_lost_delays(network, hardware, program, judge)
+    _recordings(network, program, judge)
+    with judge.each():
+        program.timeline = timeline(network, network.injections, judge)
+    _vanishing_values(network, program, allow_losses, judge)
+    with judge.each():
+        _rounded_values(network, program)
+        _slower_membranes(network, program)
+    _alpha_slopes(network, program, allow_losses, judge)
     return program
 
 
@@ -130,9 +143,13 @@ def native_cell(population: Population) -> NativeCell:
 
 
 def _population(
-    network: Network, position: int, population: Population, hardware: SpinnakerHardware, program: Program
-) -> dict[str, Any]:
-    cell = native_cell(population)
+    network: Network,
+    position: int,
+    population: Population,
+    hardware: SpinnakerHardware,
+    program: Program,
+    judge: Judge,
+) -> None:
     entry: dict[str, Any] = {
         "name": native_name(position, population.label),
         "label": population.label,
@@ -143,41 +160,56 @@ def _population(
         "record": [],
         "largest_sums": population.largest_sums,
     }
+    program.plan["populations"].append(entry)
     if population.cell == "SpikeSourceArray":
-        entry["spikes"] = store_spikes(
-            program.arrays, position, *array_spikes(network, position, program.changes)
-        )
-        return entry
+        with judge.each(population):
+            spikes = array_spikes(network, position, program.changes)
+            entry["spikes"] = store_spikes(program.arrays, position, *spikes)
+        return
     if population.cell == "SpikeSourcePoisson" and not hardware.poisson_on_chip:
         entry["cell"], entry["drawn"] = "SpikeSourceArray", True
         empty = np.empty(0, dtype=np.int64)
         entry["spikes"] = store_spikes(program.arrays, position, empty, empty.astype(np.int32))
-        return entry
+        return
+    with judge.each(population):
+        _parameters(population, position, native_cell(population), network.time_step, entry, program, judge)
+
+
+def _parameters(
+    population: Population,
+    position: int,
+    cell: NativeCell,
+    time_step: float,
+    entry: dict[str, Any],
+    program: Program,
+    judge: Judge,
+) -> None:
+    """Parameters and initial values of a population into `entry`."""
     if population.cell == "SpikeSourcePoisson":
         program.changes.append(
             f"Population '{population.label}': its Poisson trains are drawn on the chip,"
             " and are not those that other backends play"
         )
     for name, values in population.parameters.items():
-        check_values(population, name, values)
-        entry["parameters"][name] = _store(program, f"population{position}.{name}", values)
+        with judge.each(population):
+            check_values(population, name, values)
+            entry["parameters"][name] = _store(program, f"population{position}.{name}", values)
     for name, values in population.initial_values.items():
-        if name in cell.initial:
-            check_values(population, f"the initial value of {name}", values)
-            sign = state_sign(cell, name)
-            key = f"population{position}.initial.{name}"
-            entry["initial"][cell.initial[name]] = _store(
-                program, key, sign * np.asarray(values, dtype=float)
-            )
-        elif np.any(np.asarray(values) != 0.0):
-            raise UnsupportedError(
-                f"Population '{population.label}': {name} of {population.cell} can't be given an initial value on SpiNNaker",
-                why=f"sPyNNaker sets {', '.join(cell.initial)} alone",
-                fix="leave it 0",
-            )
+        with judge.each(population):
+            if name in cell.initial:
+                check_values(population, f"the initial value of {name}", values)
+                key = f"population{position}.initial.{name}"
+                signed = state_sign(cell, name) * np.asarray(values, dtype=float)
+                entry["initial"][cell.initial[name]] = _store(program, key, signed)
+            elif np.any(np.asarray(values) != 0.0):
+                raise UnsupportedError(
+                    f"Population '{population.label}': {name} of {population.cell} can't be given an initial value on"
+                    " SpiNNaker",
+                    why=f"sPyNNaker sets {', '.join(cell.initial)} alone",
+                    fix="leave it 0",
+                )
     if "tau_refrac" in population.parameters:
-        program.changes += _rounded_refractoriness(population, network.time_step)
-    return entry
+        program.changes += _rounded_refractoriness(population, time_step)
 
 
 def state_sign(cell: NativeCell, name: str) -> float:
@@ -231,70 +263,79 @@ def _rounded_values(network: Network, program: Program) -> None:
         )
 
 
-def _vanishing_values(network: Network, program: Program, allow_losses: bool) -> None:
+def _vanishing_values(network: Network, program: Program, allow_losses: bool, judge: Judge) -> None:
     """Raise where a value that is not 0 is 0 in the chip's numbers."""
-    named = [
-        (f"Population '{population.label}'", name, values)
+    named: list[tuple[Population | Projection, str, str, np.ndarray]] = [
+        (population, f"Population '{population.label}'", name, values)
         for population in network.populations
         if not population.is_source
         for name, values in (*population.parameters.items(), *population.initial_values.items())
     ]
     named += [
-        (f"Projection '{projection.label}'", name, np.array([getattr(projection.plasticity, name)]))
+        (
+            projection,
+            f"Projection '{projection.label}'",
+            name,
+            np.array([getattr(projection.plasticity, name)]),
+        )
         for projection in network.projections
         if projection.plasticity is not None
         for name in ("A_plus", "A_minus")
     ]
-    for owner, name, values in named:
+    for owner, where, name, values in named:
         exact = np.asarray(values, dtype=float)
         gone = np.flatnonzero((exact != 0.0) & (np.rint(exact / SMALLEST_VALUE) == 0.0))
         if not gone.size:
             continue
-        what = f"{owner}: {name} {exact[gone[0]]:g}"
-        if not allow_losses:
+        what = f"{where}: {name} {exact[gone[0]]:g}"
+        if allow_losses:
+            program.changes.append(f"vanished: {what} is 0 on the chip ({gone.size} of {exact.size} values)")
+            continue
+        with judge.each(owner):
             raise RequestError(
                 f"{what} is 0 on the chip ({gone.size} of {exact.size} values)",
                 why=f"its numbers are multiples of 2^-{FRACTION_BITS} = {SMALLEST_VALUE:.3g}",
                 fix=f"set it to 0 or to at least {SMALLEST_VALUE:.2g}, or keep such a run with --allow-losses"
                 " (allow_losses=True)",
             )
-        program.changes.append(f"vanished: {what} is 0 on the chip ({gone.size} of {exact.size} values)")
 
 
-def _alpha_slopes(network: Network, program: Program, allow_losses: bool) -> None:
+def _alpha_slopes(network: Network, program: Program, allow_losses: bool, judge: Judge) -> None:
     """Raise where an alpha synapse does not rise on the chip as it ought to; say how far it is off elsewhere."""
-    for population in network.populations:
+    for position, population in enumerate(network.populations):
         if population.cell != "IF_curr_alpha":
             continue
         for name, receptor in (("tau_syn_E", "excitatory"), ("tau_syn_I", "inhibitory")):
-            tau = np.asarray(population.parameters[name], dtype=float)
-            slope, exact = alpha_slope(tau, network.time_step)
-            used = any(
-                network.populations[p.post] is population and p.receptor == receptor and p.size
-                for p in network.projections
+            if any(p.post == position and p.receptor == receptor and p.size for p in network.projections):
+                with judge.each(population):
+                    _alpha_slope(population, name, receptor, network.time_step, program, allow_losses)
+
+
+def _alpha_slope(
+    population: Population, name: str, receptor: str, time_step: float, program: Program, allow_losses: bool
+) -> None:
+    tau = np.asarray(population.parameters[name], dtype=float)
+    slope, exact = alpha_slope(tau, time_step)
+    off = slope / exact - 1.0
+    worst = int(np.argmax(np.abs(off)))
+    what = (
+        f"Population '{population.label}': {name} {tau[worst]:g} ms of IF_curr_alpha in steps of"
+        f" {time_step:g} ms: its {receptor} synapses"
+    )
+    if abs(off[worst]) > ALPHA_TOLERANCE:
+        least, most = math.sqrt(time_step), math.sqrt(time_step / SMALLEST_VALUE)
+        what += f" act with {slope[worst] / exact[worst]:.3g} of their weight on the chip"
+        if not allow_losses:
+            raise RequestError(
+                what,
+                why=f"their slope, dt/tau^2 = {exact[worst]:.3g}, is kept as a multiple of 2^-{FRACTION_BITS} below 1;"
+                " what is above 1 is cut off",
+                fix=f"use a {name} above {least:.3g} ms and well below {most:.3g} ms, another time step, or IF_curr_exp,"
+                " or keep such a run with --allow-losses (allow_losses=True)",
             )
-            if not used:
-                continue
-            off = slope / exact - 1.0
-            worst = int(np.argmax(np.abs(off)))
-            what = (
-                f"Population '{population.label}': {name} {tau[worst]:g} ms of IF_curr_alpha in steps of"
-                f" {network.time_step:g} ms: its {receptor} synapses"
-            )
-            if abs(off[worst]) > ALPHA_TOLERANCE:
-                least, most = math.sqrt(network.time_step), math.sqrt(network.time_step / SMALLEST_VALUE)
-                what += f" act with {slope[worst] / exact[worst]:.3g} of their weight on the chip"
-                if not allow_losses:
-                    raise RequestError(
-                        what,
-                        why=f"their slope, dt/tau^2 = {exact[worst]:.3g}, is kept as a multiple of 2^-{FRACTION_BITS} below 1;"
-                        " what is above 1 is cut off",
-                        fix=f"use a {name} above {least:.3g} ms and well below {most:.3g} ms, another time step, or IF_curr_exp,"
-                        " or keep such a run with --allow-losses (allow_losses=True)",
-                    )
-                program.changes.append(f"vanished: {what}")
-            elif abs(off[worst]) > MEMBRANE_TOLERANCE:
-                program.changes.append(f"{what} are {-100 * off[worst]:.2g} % weaker on the chip")
+        program.changes.append(f"vanished: {what}")
+    elif abs(off[worst]) > MEMBRANE_TOLERANCE:
+        program.changes.append(f"{what} are {-100 * off[worst]:.2g} % weaker on the chip")
 
 
 def _slower_membranes(network: Network, program: Program) -> None:
@@ -343,7 +384,9 @@ def store_spikes(
     return names
 
 
-def timeline(network: Network, injections: list[Injection]) -> list[tuple[int, int, np.ndarray]]:
+def timeline(
+    network: Network, injections: list[Injection], judge: Judge = RAISES
+) -> list[tuple[int, int, np.ndarray]]:
     """When ``i_offset`` of a population changes, and to what: parameters and injected currents together, by step.
 
     Raises
@@ -360,14 +403,15 @@ def timeline(network: Network, injections: list[Injection]) -> list[tuple[int, i
                 entry = differences.setdefault((step, injection.population), [])
                 entry.append((injection.neurons, amplitude - before))
             before = amplitude
-        label = network.populations[injection.population].label
-        if len(injection.times) > MOST_CURRENT_CHANGES:
-            raise UnsupportedError(
-                f"Population '{label}': its injected current changes {len(injection.times):,} times;"
-                f" on SpiNNaker at most {MOST_CURRENT_CHANGES} times",
-                why="sPyNNaker has no such current source here: each change is a new i_offset, for which the machine pauses",
-                fix=f"use a current of fewer steps, or {ELSEWHERE}",
-            )
+        target = network.populations[injection.population]
+        with judge.each(target):
+            if len(injection.times) > MOST_CURRENT_CHANGES:
+                raise UnsupportedError(
+                    f"Population '{target.label}': its injected current changes {len(injection.times):,} times;"
+                    f" on SpiNNaker at most {MOST_CURRENT_CHANGES} times",
+                    why="sPyNNaker has no such current source here: each change is a new i_offset, for which the machine pauses",
+                    fix=f"use a current of fewer steps, or {ELSEWHERE}",
+                )
     present: dict[int, np.ndarray] = {}
     result = []
     for (step, position), entries in sorted(differences.items(), key=lambda item: item[0]):
@@ -382,23 +426,45 @@ def timeline(network: Network, injections: list[Injection]) -> list[tuple[int, i
 # ------------------------------------------------------------------------------------- synapses
 
 
-def _projection(network: Network, position: int, projection: Projection, program: Program) -> dict[str, Any]:
+def _projection(
+    network: Network, position: int, projection: Projection, program: Program, judge: Judge
+) -> None:
     pre, post = network.populations[projection.pre], network.populations[projection.post]
-    if post.is_source:
-        raise RequestError(
-            f"Projection '{projection.label}': its target '{post.label}' is a {post.cell}, which has no synapses",
-            fix="connect it the other way round",
-        )
-    steps = whole_delays(network, projection, program.changes)
-    longest, limit = int(steps.max()), longest_delay_steps(post.size)
-    if longest > limit:
-        raise UnsupportedError(
-            f"Projection '{projection.label}': a delay of {longest * network.time_step:g} ms; onto '{post.label}'"
-            f" at most {limit * network.time_step:g} ms are possible",
-            why=f"the ring buffers of a core with {post.size} neurons and its delay extensions have {limit} slots",
-            fix=f"shorten the delay, or {ELSEWHERE}",
-        )
+    with judge.each(projection, pre, post):
+        refuse_target(projection, post)
     weight = weight_sign(network, projection) * np.asarray(projection.weight, dtype=float)
+    with judge.each(projection, pre, post):
+        _refuse_weights(projection, post, weight)
+    with judge.each(projection, pre, post):
+        steps = whole_delays(network, projection, program.changes)
+        _refuse_long_delay(projection, post, int(steps.max()), network.time_step)
+        entry: dict[str, Any] = {
+            "name": native_name(position, projection.label),
+            "position": position,
+            "label": projection.label,
+            "pre": projection.pre,
+            "post": projection.post,
+            "receptor": projection.receptor,
+            "pattern": pattern(projection, pre.size, post.size, network.time_step),
+            "plasticity": None,
+        }
+        delay = np.round(steps * network.time_step, 9)
+        entry["arrays"] = {
+            "weight": _store(program, f"projection{position}.weight", weight),
+            "delay": _store(program, f"projection{position}.delay", delay),
+        }
+        if entry["pattern"] == "list":
+            for name in ("pre", "post"):
+                key = f"projection{position}.{name}"
+                program.arrays[key] = np.asarray(getattr(projection, f"{name}_index"), dtype=np.int32)
+                entry["arrays"][name] = key
+        program.plan["projections"].append(entry)
+        if projection.plasticity is not None:
+            entry["plasticity"] = _plasticity(projection, projection.plasticity, post, steps, program)
+
+
+def _refuse_weights(projection: Projection, post: Population, weight: np.ndarray) -> None:
+    """Raise where a weight has the wrong sign, or is beyond the chip's numbers on any grid."""
     wrong = np.flatnonzero(weight < 0)
     if wrong.size:
         raise UnsupportedError(
@@ -407,32 +473,31 @@ def _projection(network: Network, position: int, projection: Projection, program
             why="weights have no sign on the chip: the receptor decides it",
             fix="put synapses of the other sign into a projection of the other receptor_type",
         )
-    entry: dict[str, Any] = {
-        "name": native_name(position, projection.label),
-        "position": position,
-        "label": projection.label,
-        "pre": projection.pre,
-        "post": projection.post,
-        "receptor": projection.receptor,
-        "pattern": pattern(projection, pre.size, post.size, network.time_step),
-        "plasticity": None,
-    }
-    delay = np.round(steps * network.time_step, 9)
-    entry["arrays"] = {
-        "weight": _store(program, f"projection{position}.weight", weight),
-        "delay": _store(program, f"projection{position}.delay", delay),
-    }
-    if entry["pattern"] == "list":
-        for name in ("pre", "post"):
-            key = f"projection{position}.{name}"
-            program.arrays[key] = np.asarray(getattr(projection, f"{name}_index"), dtype=np.int32)
-            entry["arrays"][name] = key
-    if projection.plasticity is not None:
-        entry["plasticity"] = _plasticity(projection, projection.plasticity, post, steps, program)
-    return entry
+    conductances = post.cell in CELLS and CELLS[post.cell].conductances
+    limit = LARGEST_VALUE / (CONDUCTANCE_SCALE if conductances else 1.0)
+    over = np.flatnonzero(weight >= limit)
+    if over.size:
+        raise RequestError(
+            f"Projection '{projection.label}': weight {projection.weight[over[0]]:g} of synapse {over[0]} is"
+            f" beyond the chip's numbers ({over.size} of {projection.size} weights)",
+            why=f"synaptic input is a number below {LARGEST_VALUE:,.0f}"
+            + (f", in 1/{CONDUCTANCE_SCALE:,.0f} µS" if conductances else ""),
+            fix=f"use weights below {limit:,.0f}",
+        )
 
 
-def _longer_rings(network: Network, hardware: SpinnakerHardware, program: Program) -> None:
+def _refuse_long_delay(projection: Projection, post: Population, longest: int, time_step: float) -> None:
+    limit = longest_delay_steps(post.size)
+    if longest > limit:
+        raise UnsupportedError(
+            f"Projection '{projection.label}': a delay of {longest * time_step:g} ms; onto '{post.label}'"
+            f" at most {limit * time_step:g} ms are possible",
+            why=f"the ring buffers of a core with {post.size} neurons and its delay extensions have {limit} slots",
+            fix=f"shorten the delay, or {ELSEWHERE}",
+        )
+
+
+def _longer_rings(network: Network, hardware: SpinnakerHardware, program: Program, judge: Judge) -> None:
     """Mark the populations whose ring buffer sPyNNaker 7.4.1 would make one slot too short for their plastic synapses.
 
     It gives a delay of n steps a ring of n slots where n is a power of two.  The delay of a synapse is kept modulo
@@ -445,28 +510,31 @@ def _longer_rings(network: Network, hardware: SpinnakerHardware, program: Progra
     """
     step = network.time_step
     for position, population in enumerate(network.populations):
-        mine = [p for p in network.projections if p.post == position and p.size]
+        mine = [p for p in network.projections if p.post == position and p.size and not judge.faulty(p)]
         plastic = [p for p in mine if p.plasticity is not None]
         if not plastic:
             continue
         slots = longest_ring(population.size, hardware.neurons_per_core)
         for projection in plastic:
-            steps = np.rint(np.asarray(projection.delay) / step).astype(int)
-            wrong = np.flatnonzero(steps % slots == 0)
-            if wrong.size:
-                raise UnsupportedError(
-                    f"Projection '{projection.label}': plastic synapse {wrong[0]} has a delay of"
-                    f" {steps[wrong[0]] * step:g} ms, a multiple of the {slots} slots of a ring buffer on"
-                    f" '{population.label}'",
-                    why="sPyNNaker keeps such a delay as 0, and the chip leaves the synapse out",
-                    fix=f"make the delay {step:g} ms shorter or longer, or {ELSEWHERE}",
-                )
+            with judge.each(projection):
+                steps = np.rint(np.asarray(projection.delay) / step).astype(int)
+                wrong = np.flatnonzero(steps % slots == 0)
+                if wrong.size:
+                    raise UnsupportedError(
+                        f"Projection '{projection.label}': plastic synapse {wrong[0]} has a delay of"
+                        f" {steps[wrong[0]] * step:g} ms, a multiple of the {slots} slots of a ring buffer on"
+                        f" '{population.label}'",
+                        why="sPyNNaker keeps such a delay as 0, and the chip leaves the synapse out",
+                        fix=f"make the delay {step:g} ms shorter or longer, or {ELSEWHERE}",
+                    )
         longest = max(int(np.rint(np.max(p.delay) / step)) for p in mine)
         if ring_is_short(longest, slots):
             program.plan["populations"][position]["longer_ring"] = True
 
 
-def _refuse_lost_delays(network: Network, hardware: SpinnakerHardware, program: Program) -> None:
+def _refuse_lost_delays(
+    network: Network, hardware: SpinnakerHardware, program: Program, judge: Judge
+) -> None:
     """Raise where sPyNNaker 7.4.1 would put synapses with long delays into other neurons' rows, or into none.
 
     It numbers the rows of a list of synapses that a delay extension serves by the neurons on a core of the *target*
@@ -476,13 +544,15 @@ def _refuse_lost_delays(network: Network, hardware: SpinnakerHardware, program: 
     listed = {entry["position"] for entry in program.plan["projections"] if entry["pattern"] == "list"}
     per_core = hardware.neurons_per_core or NEURONS_PER_CORE
     for position, projection in enumerate(network.projections):
-        if position not in listed:
+        if position not in listed or judge.faulty(projection):
             continue
         pre, post = network.populations[projection.pre], network.populations[projection.post]
         slots = longest_ring(post.size, hardware.neurons_per_core)
         ends = (projection.pre, projection.post)
         longest = max(
-            float(np.max(p.delay)) for p in network.projections if p.size and (p.pre, p.post) == ends
+            float(np.max(p.delay))
+            for p in network.projections
+            if p.size and (p.pre, p.post) == ends and not judge.faulty(p)
         )
         mine = float(np.max(projection.delay))
         step = network.time_step
@@ -493,13 +563,14 @@ def _refuse_lost_delays(network: Network, hardware: SpinnakerHardware, program: 
         # bits of the ring's index, for two stages
         needed = (math.ceil(round(longest / step) / 2) - 1).bit_length()
         fewer = max((1 << (RING_BUFFER_BITS - RECEPTOR_BITS)) >> needed, 1)
-        raise UnsupportedError(
-            f"Projection '{projection.label}': a delay of {mine:g} ms in a list of synapses; sPyNNaker would lose it"
-            f" where delays from '{pre.label}' to '{post.label}' are above {2 * slots * step:g} ms",
-            why=f"it mixes up the rows of the delay extension, whose stages are the {slots} slots of a ring buffer each",
-            fix=f"shorten the delays, give all synapses between them one weight and delay (all-to-all or one-to-one), or put"
-            f" at most {fewer} neurons on a core (neurons_per_core in a hardware file of your own), or {ELSEWHERE}",
-        )
+        with judge.each(projection):
+            raise UnsupportedError(
+                f"Projection '{projection.label}': a delay of {mine:g} ms in a list of synapses; sPyNNaker would lose it"
+                f" where delays from '{pre.label}' to '{post.label}' are above {2 * slots * step:g} ms",
+                why=f"it mixes up the rows of the delay extension, whose stages are the {slots} slots of a ring buffer each",
+                fix=f"shorten the delays, give all synapses between them one weight and delay (all-to-all or one-to-one), or"
+                f" put at most {fewer} neurons on a core (neurons_per_core in a hardware file of your own), or {ELSEWHERE}",
+            )
 
 
 def _plasticity(
@@ -529,44 +600,46 @@ def _plasticity(
     }
 
 
-def _same_rule_for_each_target(network: Network) -> None:
+def _same_rule_for_each_target(network: Network, judge: Judge) -> None:
     """Raise where two plastic projections onto one population follow different rules."""
     first: dict[int, Projection] = {}
     for projection in network.projections:
         if projection.plasticity is None:
             continue
         other = first.setdefault(projection.post, projection)
-        if other.plasticity != projection.plasticity:
-            raise UnsupportedError(
-                f"Projections '{other.label}' and '{projection.label}' onto"
-                f" '{network.populations[projection.post].label}' learn by different rules",
-                why="a core has one plasticity rule for all the synapses of its neurons",
-                fix=f"give both the same rule, use two populations, or {ELSEWHERE}",
-            )
+        with judge.each(projection):
+            if other.plasticity != projection.plasticity:
+                raise UnsupportedError(
+                    f"Projections '{other.label}' and '{projection.label}' onto"
+                    f" '{network.populations[projection.post].label}' learn by different rules",
+                    why="a core has one plasticity rule for all the synapses of its neurons",
+                    fix=f"give both the same rule, use two populations, or {ELSEWHERE}",
+                )
 
 
 # ----------------------------------------------------------------------------------- recordings
 
 
-def _recordings(network: Network, program: Program) -> None:
+def _recordings(network: Network, program: Program, judge: Judge) -> None:
     for position, recorded in enumerate(network.recorded):
         population = network.populations[recorded.population]
-        cell = native_cell(population)
-        if recorded.variable not in cell.recordable:
-            raise UnsupportedError(
-                f"Population '{population.label}': '{recorded.variable}' of {population.cell} can't be recorded on SpiNNaker",
-                why=f"its program records {', '.join(cell.recordable)}",
-                fix=f"record one of these, or {ELSEWHERE}",
+        with judge.each(population):
+            cell = native_cell(population)
+            if recorded.variable not in cell.recordable:
+                raise UnsupportedError(
+                    f"Population '{population.label}': '{recorded.variable}' of {population.cell} can't be recorded on SpiNNaker",
+                    why=f"its program records {', '.join(cell.recordable)}",
+                    fix=f"record one of these, or {ELSEWHERE}",
+                )
+            everyone = len(recorded.neurons) == population.size
+            key = f"recorded{position}.neurons"
+            if not everyone:
+                program.arrays[key] = np.asarray(recorded.neurons, dtype=np.int32)
+            program.plan["populations"][recorded.population]["record"].append(
+                {
+                    "variable": recorded.variable,
+                    "native": cell.recordable[recorded.variable],
+                    "interval": recorded.sampling_interval,
+                    "neurons": None if everyone else key,
+                }
             )
-        everyone = len(recorded.neurons) == population.size
-        key = f"recorded{position}.neurons"
-        if not everyone:
-            program.arrays[key] = np.asarray(recorded.neurons, dtype=np.int32)
-        program.plan["populations"][recorded.population]["record"].append(
-            {
-                "variable": recorded.variable,
-                "native": cell.recordable[recorded.variable],
-                "interval": recorded.sampling_interval,
-                "neurons": None if everyone else key,
-            }
-        )

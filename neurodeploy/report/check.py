@@ -1,0 +1,347 @@
+"""``neurodeploy check``: does a model fit, and what happens to its numbers; every object of it, before anything runs."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neurodeploy.backends import registry
+from neurodeploy.backends.base import Backend, Options
+from neurodeploy.cache import keep_matplotlib_files
+from neurodeploy.chips.catalogue import rules_by_name
+from neurodeploy.errors import RequestError, did_you_mean
+from neurodeploy.findings import ERROR, MODEL, POPULATION, PROJECTION, Amount, Examination, Finding, Sheet
+from neurodeploy.models.network import Network
+
+SHOWN = 200
+"""Rows of a table for people; all of them are in ``--json``."""
+
+
+@dataclass
+class Subject:
+    """A model that is to be checked.
+
+    Attributes
+    ----------
+    name : str
+    network : Network or None
+        None where its script could not build one; `findings` say why.
+    steps : int
+        Time steps of its first run.
+    findings : list of Finding
+    notes : list of str
+    """
+
+    name: str
+    network: Network | None
+    steps: int
+    findings: list[Finding] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Check:
+    """A checked model, for people and machines."""
+
+    subject: Subject
+    backend: str
+    hardware: str | None
+    rules: str
+    examination: Examination
+    seconds: float
+
+    @property
+    def findings(self) -> list[Finding]:
+        return self.subject.findings + self.examination.findings
+
+    @property
+    def fits(self) -> bool:
+        return not any(finding.is_error for finding in self.findings)
+
+    @property
+    def exit_code(self) -> int:
+        return 0 if self.fits else 1
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return {
+            "model": self.subject.name,
+            "backend": self.backend,
+            "hardware": self.hardware,
+            "rules": self.rules,
+            "fits": self.fits,
+            "errors": sum(finding.is_error for finding in self.findings),
+            "steps": self.subject.steps,
+            "seconds": round(self.seconds, 3),
+            "findings": [dataclasses.asdict(finding) for finding in self.findings],
+            "amounts": [amount.data for amount in self.examination.amounts],
+            **{name: sheet.data for name, sheet in inventory(self.subject.network, self.findings).items()},
+            "sheets": {name: sheet.data for name, sheet in self.examination.sheets.items()},
+            "notes": self.subject.notes,
+        }
+
+    def render(self) -> list[Any]:
+        from rich.markup import escape
+
+        found: list[Any] = []
+        for sheet in inventory(self.subject.network, self.findings).values():
+            found.append(_table(sheet))
+        for sheet in self.examination.sheets.values():
+            found.append(_table(sheet))
+        if self.examination.amounts:
+            found.append(_table(_amounts(self.examination.amounts)))
+        found += [f"[yellow]note:[/] {escape(note)}" for note in self.subject.notes]
+        for finding in sorted(self.findings, key=lambda each: each.is_error):
+            word = "[bold red]error:[/]" if finding.is_error else "[yellow]changes:[/]"
+            found.append(f"{word} {escape(finding.what)}")
+            found += [f"  why: {escape(finding.why)}"] if finding.why else []
+            found += [f"  [bold]fix: {escape(finding.fix)}[/]"] if finding.fix else []
+        errors = sum(finding.is_error for finding in self.findings)
+        where = f"{self.backend}" + (f", {self.hardware}" if self.hardware else "")
+        verdict = (
+            "[bold green]fits[/]"
+            if self.fits
+            else f"[bold red]does not fit: {errors} error{'s'[: errors != 1]}[/]"
+        )
+        found.append(
+            f"{escape(self.subject.name)} on {escape(where)} under the {self.rules} rules: {verdict},"
+            f" {len(self.findings) - errors} changes; {self.seconds:.1f} s"
+        )
+        return found
+
+
+def inventory(network: Network | None, findings: list[Finding]) -> dict[str, Sheet]:
+    """Every population, projection and recording of `network`, each with its verdict."""
+    if network is None:
+        return {}
+    errors = {(finding.kind, finding.label) for finding in findings if finding.is_error}
+    changes = {(finding.kind, finding.label) for finding in findings}
+
+    def verdict(kind: str, label: str) -> str:
+        return "error" if (kind, label) in errors else "changed" if (kind, label) in changes else "ok"
+
+    populations = Sheet(
+        "Populations",
+        ("population", "cell", "neurons", "parameters", "initial values", "verdict"),
+        [
+            (p.label, p.cell, p.size, len(p.parameters), len(p.initial_values), verdict(POPULATION, p.label))
+            for p in network.populations
+        ],
+    )
+    projections = Sheet(
+        "Projections",
+        ("projection", "from", "to", "receptor", "synapses", "weights", "delays, ms", "learns", "verdict"),
+        [
+            (
+                p.label,
+                network.populations[p.pre].label,
+                network.populations[p.post].label,
+                p.receptor,
+                p.size,
+                _span(p.weight),
+                _span(p.delay),
+                "no" if p.plasticity is None else p.plasticity.weight_dependence,
+                verdict(PROJECTION, p.label),
+            )
+            for p in network.projections
+        ],
+    )
+    recordings = Sheet(
+        "Recordings",
+        ("population", "variable", "neurons", "every, ms", "verdict"),
+        [
+            (
+                network.populations[r.population].label,
+                r.variable,
+                len(r.neurons),
+                r.sampling_interval,
+                verdict(POPULATION, network.populations[r.population].label),
+            )
+            for r in network.recorded
+        ],
+    )
+    every = {"populations": populations, "projections": projections, "recordings": recordings}
+    return {name: sheet for name, sheet in every.items() if sheet.rows}
+
+
+def _span(values: np.ndarray) -> str:
+    values = np.asarray(values, dtype=float)
+    if not values.size:
+        return ""
+    low, high = np.min(values), np.max(values)
+    return f"{low:g}" if low == high else f"{low:g} … {high:g}"
+
+
+def _amounts(amounts: list[Amount]) -> Sheet:
+    sheet = Sheet("What it takes", ("whose", "what", "used", "limit", "headroom", "unit", "cores"))
+    for each in amounts:
+        limit = "" if each.limit is None else each.limit
+        left = "" if each.headroom is None else each.headroom
+        whose = each.label or "the model"
+        sheet.rows.append((whose, each.quantity, each.used, limit, left, each.unit, each.count))
+    return sheet
+
+
+def _table(sheet: Sheet) -> Any:
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    numbers = [
+        all(isinstance(row[k], int | float) or row[k] == "" for row in sheet.rows)
+        for k in range(len(sheet.columns))
+    ]
+    table = Table(title=sheet.title, title_justify="left", box=box.SIMPLE, pad_edge=False)
+    for name, number in zip(sheet.columns, numbers, strict=True):
+        table.add_column(name, justify="right" if number else "left")
+    for row in sheet.rows[:SHOWN]:
+        colour = {"error": "red", "changed": "yellow"}.get(str(row[-1]), "")
+        table.add_row(*(escape(_written(value)) for value in row), style=colour)
+    if len(sheet.rows) > SHOWN:
+        table.caption = f"{len(sheet.rows) - SHOWN} more rows are in --json"
+    return table
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, int | np.integer):
+        return f"{value:,}"
+    if isinstance(value, float | np.floating):
+        return f"{value:,.0f}" if value == round(value) and abs(value) >= 1000 else f"{value:.4g}"
+    return str(value)
+
+
+# --------------------------------------------------------------------------------------- models
+
+
+def cam(
+    target: Backend,
+    rules: str,
+    experiment: str | None = None,
+    cues: int | None = None,
+    contents: int | None = None,
+    seed: int = 0,
+) -> Subject:
+    """The memory, with the circuit made for the rules, and an experiment: random where its size is given."""
+    from neurodeploy.cam.application import TIME_STEP, choose_experiment, describe
+
+    sized = cues is not None or contents is not None
+    chosen = choose_experiment(
+        experiment or ("random" if sized else "functional"), None, cues, contents, None, None, seed
+    )
+    network = describe(chosen, target, rules)
+    return Subject("cam", network, round(chosen.duration_ms / TIME_STEP))
+
+
+def lsm(
+    target: Backend,
+    rules: str,
+    neurons: int | None = None,
+    inputs: int | None = None,
+    variant: str | None = None,
+    seed: int = 0,
+) -> Subject:
+    """The liquid for one sample; ``lsm``, whose weights are fixed, is what a chip is given."""
+    from neurodeploy.lsm.model import SAMPLE_MS, TIME_STEP_MS, Design, build
+
+    design = Design(
+        1000 if neurons is None else neurons, 784 if inputs is None else inputs, variant or "lsm", seed
+    )
+    return Subject("lsm", build(design), round(SAMPLE_MS / TIME_STEP_MS))
+
+
+MODELS: dict[str, Callable[..., Subject]] = {"cam": cam, "lsm": lsm}
+"""The models that come with neurodeploy, as a Network."""
+
+
+def model(name: str, target: Backend, rules: str, given: dict[str, Any]) -> Subject:
+    """One of :data:`MODELS`; options that it has no use for are refused."""
+    if name not in MODELS:
+        raise RequestError(
+            f"There is no model and no script called '{name}'.{did_you_mean(name, MODELS)}",
+            fix=f"choose one of: {', '.join(MODELS)}; or give the path of a PyNN script",
+        )
+    parameters = inspect.signature(MODELS[name]).parameters
+    for option, value in given.items():
+        if value is not None and option not in parameters:
+            own = ", ".join(f"--{each}" for each in parameters if each not in ("target", "rules"))
+            raise RequestError(f"--{option} {value} has no meaning for {name}", fix=f"its options are {own}")
+    return MODELS[name](
+        target, rules, **{option: value for option, value in given.items() if option in parameters}
+    )
+
+
+def script(path: Path, arguments: list[str]) -> tuple[Subject, str | None]:
+    """A PyNN script until its first run, and the rules that its ``setup`` names."""
+    from neurodeploy.models.pynn.scripts import capture
+
+    captured = capture(path, arguments)
+    findings = []
+    if captured.failure is not None:
+        failure = captured.failure
+        what = f"{path}, line {failure.line}: {failure.what}"
+        findings.append(Finding(ERROR, MODEL, f"line {failure.line}", what, failure.why, failure.fix))
+    subject = Subject(str(path), captured.network, captured.steps, findings, captured.notes)
+    if captured.network is not None:
+        subject.notes.append("a script is checked as it is at its first run")
+    return subject, captured.rules
+
+
+def check(
+    name: str,
+    backend: str,
+    hardware: str | None = None,
+    rules: str | None = None,
+    allow_losses: bool = False,
+    arguments: list[str] | None = None,
+    **given: Any,
+) -> Check:
+    """Examine the model or script `name` for a backend.
+
+    Raises
+    ------
+    RequestError
+        There is no such model, script, backend, machine or rule; an option has no meaning; a script has a fault of its own.
+    """
+    started = time.perf_counter()
+    target = registry.load(backend)
+    target.refuse_machine(hardware=hardware)
+    options = Options(hardware=hardware, allow_losses=allow_losses)
+    keep_matplotlib_files()
+    own = None
+    if name.endswith(".py") or "/" in name:
+        for option, value in given.items():
+            if value:
+                raise RequestError(
+                    f"--{option} {value} has no meaning for a script", fix="its own arguments come after --"
+                )
+        subject, own = script(Path(name), arguments or [])
+        options.rules = _rules(target, options, rules or own, "ideal")
+    else:
+        if arguments:
+            raise RequestError(
+                f"{' '.join(arguments)!r} has no meaning for {name}",
+                fix="arguments after -- are those of a script",
+            )
+        options.rules = _rules(target, options, rules, "spinnaker")
+        subject = model(name, target, options.rules, given)
+    rules_by_name(options.rules)
+    examination = Examination()
+    if subject.network is not None:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            examination = target.examine(subject.network, options, subject.steps)
+    machine = getattr(target.completed(options), "hardware", None) if target.has_hardware else None
+    return Check(subject, backend, machine, options.rules, examination, time.perf_counter() - started)
+
+
+def _rules(target: Backend, options: Options, rules: str | None, usual: str) -> str:
+    """The rules that the user or the model names, else those of the machine, else the usual ones."""
+    return rules or target.only_rules or target.default_rules(options) or usual
