@@ -102,3 +102,16 @@ def test_a_parameter_that_is_lost_on_the_chip_is_refused_while_a_model_runs():
     endless["tau_m"][:] = 1e6
     with pytest.raises(RequestError, match="is inf ms on the chip"):
         session.set_parameters(1, endless)
+
+
+def test_what_is_rounded_while_a_model_runs_is_told_once():
+    session = Idle(crowd())
+    session.set_weights(0, np.full(200, 0.7123))
+    slower = {name: values.copy() for name, values in session.network.populations[1].parameters.items()}
+    slower["tau_m"][:], slower["tau_refrac"][:] = 70.0, 2.5
+    for _ in range(2):
+        session.set_parameters(1, slower)
+    said = session.report.changes
+    assert len(said) == len(set(said)) == 3
+    assert said[0].startswith("Projection 'wires': weights that were set while the model ran are off by")
+    assert "tau_refrac of 1 of 1 neurons rounded up to whole steps" in said[1] + said[2]

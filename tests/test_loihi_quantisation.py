@@ -144,7 +144,7 @@ def test_the_report_is_tables_for_people_and_json_for_machines(tmp_path):
     assert saved == report.data
     assert saved["populations"][0]["error"]["total"] > 0
     assert saved["changes"] == lower(model).changes
-    assert saved["changes"][-2:] == report.summary
+    assert saved["changes"][-len(report.summary) :] == report.summary
     worst = max(report.populations, key=lambda row: row.error.total)
     assert f"at most in '{worst.label}'" in report.summary[1]
 

@@ -175,6 +175,22 @@ def test_steps_of_a_current_are_refused() -> None:
     told(build, "Population 'cells': an injected current changes to 1.5 nA at 30 ms")
 
 
+def test_a_voltage_that_inhibition_can_press_beyond_24_bits_is_told() -> None:
+    def build(weight: float) -> None:
+        pre = sim.Population(100, sim.SpikeSourcePoisson(rate=50.0), label="source")
+        rows = [(k, 0, weight, 1.0) for k in range(100)] + [(0, 0, 0.02, 1.0)]
+        from_list(pre, neurons(v_thresh=-64.9), rows, "down")
+
+    program = lowered(lambda: build(-3.0))
+    row = program.report.populations[0]
+    assert row.deepest_inhibition < row.lowest_voltage
+    assert says(
+        program,
+        f"Voltages of 'cells' are cut below {row.lowest_voltage:,.0f} mV; all its inhibition together",
+    )
+    assert not says(lowered(lambda: build(-0.001)), "are cut below")
+
+
 def test_poisson_spikes_that_fall_together_are_told() -> None:
     def build() -> None:
         sim.Population(2, sim.SpikeSourcePoisson(rate=[400.0, 100.0]), label="noise")

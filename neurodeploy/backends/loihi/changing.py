@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from neurodeploy.backends.loihi.bundles import bundles
-from neurodeploy.backends.loihi.discretise import Membrane, discretise
+from neurodeploy.backends.loihi.discretise import Discretised, Membrane, discretise
 from neurodeploy.backends.loihi.inputs import constant_currents
 from neurodeploy.backends.loihi.lower import share_currents
 from neurodeploy.backends.loihi.program import Compartments, LoihiProgram, Synapses, Units
+from neurodeploy.backends.loihi.quantisation import EXACT
 from neurodeploy.backends.loihi.quantise import lost_levels, quantise_cells
 from neurodeploy.backends.loihi.scales import Scale
 from neurodeploy.chips.loihi import LoihiChip, chip_by_name
@@ -36,11 +37,14 @@ class Registers:
         How its v and u are read from now on.
     mantissas : list of (position in ``program.synapses``, ndarray)
         Of the synapses onto it, whose gain the parameters decide.
+    changes : list of str
+        What of the parameters is rounded.
     """
 
     values: dict[str, np.ndarray]
     units: Units
     mantissas: list[tuple[int, np.ndarray]]
+    changes: list[str]
 
 
 def membranes(network: Network, chip: LoihiChip) -> list[Membrane | None]:
@@ -50,15 +54,13 @@ def membranes(network: Network, chip: LoihiChip) -> list[Membrane | None]:
     ).membranes
 
 
-def _membranes_or_loss(
-    network: Network, chip: LoihiChip, label: str, allowed: list[str]
-) -> list[Membrane | None]:
-    """The same; raises where a parameter of population `label` is lost on the chip, unless that was `allowed` before."""
+def _discretised(network: Network, chip: LoihiChip, label: str, allowed: list[str]) -> Discretised:
+    """The same, with what is rounded; raises where a parameter of `label` is lost, unless that was `allowed` before."""
     found = discretise(
         network, chip, lambda position: constant_currents(network, position, network.injections)
     )
     _refuse_losses(found.losses, label, allowed)
-    return found.membranes
+    return found
 
 
 def _refuse_losses(losses: list[RequestError], label: str, allowed: list[str]) -> None:
@@ -79,10 +81,10 @@ def registers(network: Network, position: int, program: LoihiProgram) -> Registe
     """
     chip = chip_by_name(program.chip)
     label = network.populations[position].label
-    discrete = _membranes_or_loss(network, chip, label, program.changes)
-    membrane, present, units = discrete[position], program.groups[position], program.units[position]
+    discrete = _discretised(network, chip, label, program.changes)
+    membrane, present, units = discrete.membranes[position], program.groups[position], program.units[position]
     assert membrane is not None and units is not None and isinstance(present, Compartments)
-    incoming = [bundle for bundle in bundles(network, discrete, []) if bundle.post == position]
+    incoming = [bundle for bundle in bundles(network, discrete.membranes, []) if bundle.post == position]
     currents = share_currents(network, position, membrane, incoming, [])
     if len(currents.receptor) != len(present.du):
         raise UnsupportedError(
@@ -108,6 +110,7 @@ def registers(network: Network, position: int, program: LoihiProgram) -> Registe
             for k, part in enumerate(program.synapses)
             if part.projection >= 0 and part.post == position and part.learning is None
         ],
+        [change for change in discrete.changes if change.startswith(f"Population '{label}'")],
     )
 
 
@@ -128,6 +131,25 @@ def mantissas(network: Network, projection: int, program: LoihiProgram) -> list[
         for k, part in enumerate(program.synapses)
         if part.projection == projection
     ]
+
+
+def rounding(
+    network: Network, projection: int, program: LoihiProgram, found: list[tuple[int, np.ndarray]]
+) -> str:
+    """How far the mantissas that :func:`mantissas` `found` are from the weights, as a sentence; empty where they are exact."""
+    mine = network.projections[projection]
+    membrane, units = membranes(network, chip_by_name(program.chip))[mine.post], program.units[mine.post]
+    assert membrane is not None and units is not None
+    largest = 0.0
+    for k, mantissa in found:
+        part = program.synapses[k]
+        weight = np.asarray(mine.weight, dtype=float)[part.members]
+        there = weight != 0
+        got = mantissa * units_per_mantissa(network, part, membrane, float(units.i_scale[0]))
+        largest = max(largest, float(np.abs(got[there] / weight[there] - 1).max(initial=0.0)))
+    if largest <= EXACT:
+        return ""
+    return f"Projection '{mine.label}': weights that were set while the model ran are off by {100 * largest:.2g} % at most"
 
 
 def units_per_mantissa(network: Network, part: Synapses, membrane: Membrane, per_nA: float) -> np.ndarray:

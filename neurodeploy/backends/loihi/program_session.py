@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from neurodeploy.backends.base import Options, Session
-from neurodeploy.backends.loihi.changing import mantissas, membranes, registers, units_per_mantissa
+from neurodeploy.backends.loihi.changing import mantissas, membranes, registers, rounding, units_per_mantissa
 from neurodeploy.backends.loihi.discretise import Membrane
 from neurodeploy.backends.loihi.inputs import array_source, poisson_source
 from neurodeploy.backends.loihi.overflow import changed_program, refuse_overflow
@@ -175,8 +175,13 @@ class ProgramSession(Session):
             if not np.array_equal(mantissa, self.program.synapses[k].mantissa):
                 self.program.synapses[k].mantissa = mantissa
                 self._change("mantissa", k, "", mantissa)
+        self._say(fresh.changes)
         self.program.units[population] = fresh.units
         self._membranes = membranes(self.network, self.chip)
+
+    def _say(self, changes: list[str]) -> None:
+        """Add to the report's changes what it does not say yet."""
+        self.report.changes += [change for change in changes if change not in self.report.changes]
 
     def set_state(self, population: int, variable: str, values: np.ndarray) -> None:
         register, units = self._register(population, variable), self.program.units[population]
@@ -226,6 +231,8 @@ class ProgramSession(Session):
         for k, mantissa in found:
             self.program.synapses[k].mantissa = mantissa
             self._change("mantissa", k, "", mantissa)
+        rounded = rounding(self.network, projection, self.program, found)
+        self._say([rounded] if rounded else [])
 
     def set_delays(self, projection: int, delay: np.ndarray) -> None:
         raise UnsupportedError(

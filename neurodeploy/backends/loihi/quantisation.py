@@ -158,7 +158,7 @@ class QuantisationReport:
 
     @property
     def summary(self) -> list[str]:
-        """Two sentences: the largest error of a weight, the largest of a voltage."""
+        """The largest error of a weight, the largest of a voltage, and where voltages may be cut: a sentence each."""
         found = []
         if self.projections:
             worst = max(self.projections, key=lambda row: row.largest_error)
@@ -176,6 +176,14 @@ class QuantisationReport:
                 f" {two_digits(row.error.total)} mV at most in '{row.label}', because of its {row.error.largest_part}"
                 + (", less in others" if len(self.populations) > 1 else "")
                 + f"; all of it is in {FILE}, in a script in get_report().quantisation"
+            )
+        cut = [row for row in self.populations if row.deepest_inhibition < row.lowest_voltage]
+        if cut:
+            row = max(cut, key=lambda row: row.lowest_voltage)
+            found.append(
+                f"Voltages of '{row.label}' are cut below {row.lowest_voltage:,.0f} mV; all its inhibition together, as often"
+                f" as it can fire, could press them to {row.deepest_inhibition:,.0f} mV"
+                + (f"; {len(cut) - 1} more populations are cut deeper" if len(cut) > 1 else "")
             )
         return found
 
