@@ -182,7 +182,7 @@ def test_what_the_tools_can_bear_changes_no_spike(faults: str) -> None:
             30,
         ),
         ("sdram=32KiB", "does not fit on the machine: there is no room left for Population '", 30),
-        ("silent-after=300", "stopped answering", 60),
+        ("silent-after=300", "stopped answering", 100),
         ("dead-chip=1,1; dead-link=0,0,0; dead-link=0,0,2", r"can't be used.*unreachable", 30),
     ],
 )

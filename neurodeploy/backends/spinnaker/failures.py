@@ -188,7 +188,7 @@ CAUSES = (
     Cause(
         r"TimeoutException|timed out",
         "{machine} stopped answering when sPyNNaker was to {doing}",
-        "every request was repeated ten times, a second apart",
+        "every request was repeated, a second apart, and nothing came back",
         "see that the board has power and the network reaches it, and run again",
         SilentMachineError,
     ),

@@ -8,12 +8,14 @@ one a line on standard output: ``{"progress": [stage, done, total]}`` any number
 from __future__ import annotations
 
 import json
+import math
 import os
 import sqlite3
 import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,10 @@ import numpy as np
 
 BELOW = 1e-6
 """Share of a time step that keeps times from being rounded up to the next tick."""
+
+
+SILENCE = 60.0
+"""Seconds without an answer after which a machine is given up; one request, ten times 5 s at most, is over before."""
 
 
 def uniform(values: np.ndarray) -> Any:
@@ -61,6 +67,33 @@ def never_wait_for_the_disk() -> None:
         return database
 
     sqlite3.connect = connect  # type: ignore[assignment]
+
+
+def leave_a_silent_machine(leave: Callable[[str], None], seconds: float = SILENCE) -> None:
+    """Let `leave` be called where a machine that has answered before gives no answer for `seconds`, however often asked.
+
+    sPyNNaker 7.4.1 gives up a request after ten tries, and goes on to the next one: there may be hundreds.
+    """
+    from spinnman.connections.scp_request_pipeline import SCPRequestPipeLine
+
+    pipeline: Any = SCPRequestPipeLine
+    retrieve, handle_timeout = pipeline._single_retrieve, pipeline._handle_receive_timeout
+    in_vain: float | None = None  # since when it has been asked in vain; none before its first answer
+
+    def retrieved(self: Any, timeout: float) -> None:
+        nonlocal in_vain
+        retrieve(self, timeout)
+        in_vain = math.inf
+
+    def timed_out(self: Any) -> None:
+        nonlocal in_vain
+        if in_vain is not None:
+            in_vain = min(in_vain, time.monotonic())
+            if time.monotonic() - in_vain > seconds:
+                leave(f"TimeoutError: timed out: no answer for {seconds:g} s")
+        handle_timeout(self)
+
+    pipeline._single_retrieve, pipeline._handle_receive_timeout = retrieved, timed_out
 
 
 class Runner:
@@ -321,10 +354,15 @@ def main() -> None:
         channel.write(json.dumps(message) + "\n")
         channel.flush()
 
+    def leave(reason: str) -> None:
+        say({"error": reason, "cores": placed()})
+        os._exit(1)
+
     never_wait_for_the_disk()
     threading.Thread(target=leave_with, args=(os.getppid(),), daemon=True).start()
     try:
         runner = Runner(Path(sys.argv[1]), say)
+        leave_a_silent_machine(leave)
     except Exception as error:
         traceback.print_exc()
         say({"error": f"{type(error).__name__}: {error}"})
