@@ -101,7 +101,7 @@ class LoihiHardware(Hardware):
     machine: Literal["simulated", "slurm", "ethernet"]
     chip: Literal["loihi1", "loihi2"] = "loihi2"
     chips: int | None = Field(default=None, ge=1)
-    processes: Literal["own", "stock"] = "own"
+    processes: Literal["own", "stock", "float"] = "own"
     host: str | None = None
     partition: str | None = None
     board: str | None = None
@@ -111,7 +111,14 @@ class LoihiHardware(Hardware):
     @property
     def executed_by(self) -> str:
         """The stamp of what runs there: Lava's fixed point is the chip's arithmetic on this machine."""
-        return "chip arithmetic" if self.machine == "simulated" else "silicon"
+        if self.machine != "simulated":
+            return "silicon"
+        return "float" if self.processes == "float" else "chip arithmetic"
+
+    @property
+    def rules(self) -> str:
+        """The tick rules of what runs there: its chip's, or SpiNNaker's in floating point."""
+        return "spinnaker" if self.processes == "float" else self.chip
 
     def check(self) -> None:
         if self.machine == "ethernet" and self.host is None:
@@ -136,9 +143,9 @@ class LoihiHardware(Hardware):
                 why="Lava takes one of them",
                 fix="leave one out",
             )
-        if self.machine != "simulated" and self.processes == "own":
+        if self.machine != "simulated" and self.processes != "stock":
             raise RequestError(
-                f"Hardware '{self.name}': processes is 'own' on a chip",
+                f"Hardware '{self.name}': processes is '{self.processes}' on a chip",
                 why="Lava's compiler has chip programs for its stock processes alone",
                 fix="write 'processes: stock'",
             )

@@ -16,7 +16,14 @@ OWN = "backend: spinnaker\nmachine: board\nhost: 10.0.0.1\n"
 def test_the_packaged_machines() -> None:
     boards = ["spalloc", "spin3", "spin5", "spinnaker-emulated", "spinnaker-virtual"]
     assert hardware.names("spinnaker") == boards
-    chips = ["loihi1-nahuku", "loihi1-sim", "loihi2-kapoho-point", "loihi2-oheo-gulch", "loihi2-sim"]
+    chips = [
+        "lava-float",
+        "loihi1-nahuku",
+        "loihi1-sim",
+        "loihi2-kapoho-point",
+        "loihi2-oheo-gulch",
+        "loihi2-sim",
+    ]
     assert hardware.names("loihi") == chips
     assert hardware.names() == sorted(boards + chips)
     assert {hardware.read(name).executed_by for name in ("spin3", "spin5", "spalloc")} == {"silicon"}
@@ -24,8 +31,9 @@ def test_the_packaged_machines() -> None:
     assert hardware.load("spinnaker-virtual").executed_by.startswith("nothing")
     stamps = {name: hardware.load(name).executed_by for name in chips}
     assert {stamp for name, stamp in stamps.items() if name.endswith("-sim")} == {"chip arithmetic"}
+    assert stamps.pop("lava-float") == "float"
     assert {stamp for name, stamp in stamps.items() if not name.endswith("-sim")} == {"silicon"}
-    assert [hardware.read(name).chips for name in chips] == [32, None, 8, 1, None]
+    assert [hardware.read(name).chips for name in chips] == [None, 32, None, 8, 1, None]
 
 
 @pytest.mark.parametrize("name", hardware.names())

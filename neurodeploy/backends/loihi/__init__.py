@@ -16,8 +16,11 @@ from neurodeploy.models.network import Network
 if TYPE_CHECKING:
     from neurodeploy.hardware import LoihiHardware
 
-CHIPS = ("loihi2", "loihi1")
-"""The rules that the backend runs; each has a simulated machine of its own."""
+MACHINES = {"loihi2": "loihi2-sim", "loihi1": "loihi1-sim", "spinnaker": "lava-float"}
+"""The rules that the backend runs, and a machine for each: this one, in Lava."""
+
+FLOAT = "spinnaker"
+"""SpiNNaker's ticks in Lava's floating point: a reference on the CPU, which no Loihi runs."""
 
 
 class LoihiBackend(Backend):
@@ -34,16 +37,19 @@ class LoihiBackend(Backend):
 
     name = "loihi"
     has_hardware = True
-    description = "Lava in the chip's whole numbers, on this machine, or on a Loihi where Intel's extension is installed"
+    description = (
+        "Lava in the chip's whole numbers, on this machine, or on a Loihi where Intel's extension is installed;"
+        " SpiNNaker's ticks in floating point, as a reference"
+    )
 
     def __init__(self, hardware: str | None = None, host: str | None = None) -> None:
         self.hardware, self.host = hardware, host
 
     def default_rules(self, options: Options) -> str | None:
-        """Those of the machine's chip."""
+        """Those of the machine."""
         if options.hardware is None and self.hardware is None:
-            return CHIPS[0]
-        return self._machine(options, to_run=False).chip
+            return next(iter(MACHINES))
+        return self._machine(options, to_run=False).rules
 
     def _machine(self, options: Options, to_run: bool = True) -> LoihiHardware:
         from neurodeploy.hardware import LoihiHardware, load_as
@@ -59,38 +65,46 @@ class LoihiBackend(Backend):
         RequestError
             The rules are not those of a Loihi, or not those of the machine.
         """
-        if options.rules not in CHIPS:
+        if options.rules not in MACHINES:
             raise RequestError(
                 f"The loihi backend can't run the '{options.rules}' rules",
-                why=f"Lava computes as the chips do, {' or '.join(CHIPS)}",
+                why=f"Lava computes as the chips do, or has a reference in floating point: {', '.join(MACHINES)}",
                 fix=f"leave the rules out, or use the brian2 backend with the '{options.rules}' rules",
             )
         options = replace(
             options,
-            hardware=options.hardware or self.hardware or f"{options.rules}-sim",
+            hardware=options.hardware or self.hardware or MACHINES[options.rules],
             host=options.host or self.host,
         )
-        chip = self.default_rules(options)
-        if chip != options.rules:
+        own = self.default_rules(options)
+        if own != options.rules:
             raise RequestError(
-                f"Hardware '{options.hardware}' has a {chip}, and the rules are those of {options.rules}",
-                fix=f"leave the rules out, or use --hardware {options.rules}-sim",
+                f"Hardware '{options.hardware}' has the rules of {own}, and those of {options.rules} are asked for",
+                fix=f"leave the rules out, or use --hardware {MACHINES[options.rules]}",
             )
         return options
 
     def check(self, network: Network, options: Options) -> None:
+        from neurodeploy.backends.loihi.float_lower import lower
         from neurodeploy.backends.loihi.session import lower_for
 
         options = self.completed(options)
-        lower_for(self._machine(options), network, options)
+        if options.rules == FLOAT:
+            lower(network)
+        else:
+            lower_for(self._machine(options), network, options)
 
     def examine(self, network: Network, options: Options, steps: int) -> Examination:
         from neurodeploy.backends.loihi.examine import examine
 
         options = self.completed(options)
+        if options.rules == FLOAT:
+            return super().examine(network, options, steps)
         return examine(network, options, self._machine(options, to_run=False))
 
     def open(self, network: Network, options: Options) -> Session:
+        from neurodeploy.backends.loihi.float_session import FloatSession
         from neurodeploy.backends.loihi.session import LoihiSession
 
-        return LoihiSession(network, self.completed(options))
+        options = self.completed(options)
+        return (FloatSession if options.rules == FLOAT else LoihiSession)(network, options)

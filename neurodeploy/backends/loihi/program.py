@@ -130,6 +130,63 @@ class Synapses:
 
 
 @dataclass
+class FloatCells:
+    """One population in floating point, for the reference that no chip runs (``float_lower.py``): mV, from ``v_reset``.
+
+    Attributes
+    ----------
+    label : str
+    size : int
+    du, dv : ndarray of float, shape (size,)
+        What of the synaptic current and of v is lost in a step, 0 … 1.
+    vth, bias, v : ndarray of float, shape (size,)
+        A cell fires above `vth`; `bias` is added to v in every step; `v` at first.
+    refractory : ndarray of int64, shape (size,)
+        Steps without an update of v after a spike, at least 1.
+    """
+
+    label: str
+    size: int
+    du: np.ndarray
+    dv: np.ndarray
+    vth: np.ndarray
+    bias: np.ndarray
+    refractory: np.ndarray
+    v: np.ndarray
+
+
+@dataclass
+class FloatSynapses:
+    """A projection in floating point, with :class:`FloatCells`.
+
+    Attributes
+    ----------
+    label : str
+    projection : int
+        Its position in the Network.
+    pre, post : int
+        Positions in ``LoihiProgram.groups``.
+    pre_index, post_index, delay : ndarray of int64, shape (n_synapses,)
+        `delay` in steps.
+    weight, gain : ndarray of float, shape (n_synapses,)
+        nA, and what 1 nA adds to v in the step it arrives, mV.
+    learning : PairLearning or None
+        The pair rule (``float_lower.py``).
+    """
+
+    label: str
+    projection: int
+    pre: int
+    post: int
+    pre_index: np.ndarray
+    post_index: np.ndarray
+    weight: np.ndarray
+    gain: np.ndarray
+    delay: np.ndarray
+    learning: Any = None
+
+
+@dataclass
 class Units:
     """How a population's numbers are read back: ``v = v_zero + v_chip / v_scale`` (mV), ``i = u_chip / i_scale`` (nA).
 
@@ -151,9 +208,9 @@ class LoihiProgram:
         ``"loihi2"`` or ``"loihi1"``.
     time_step : float
         ms of model time in one step.
-    groups : list of Compartments or Source
+    groups : list of Compartments or Source; FloatCells in a Program in floating point
         The Network's populations in their order, then the relays.
-    synapses : list of Synapses
+    synapses : list of Synapses, or of FloatSynapses
     units : list of Units or None
         One for each group; None for sources and relays.
     recorded : list of (group, variable, neurons)
@@ -169,8 +226,8 @@ class LoihiProgram:
 
     chip: str
     time_step: float
-    groups: list[Compartments | Source] = field(default_factory=list)
-    synapses: list[Synapses] = field(default_factory=list)
+    groups: list[Any] = field(default_factory=list)
+    synapses: list[Any] = field(default_factory=list)
     units: list[Units | None] = field(default_factory=list)
     recorded: list[tuple[int, str, np.ndarray]] = field(default_factory=list)
     changes: list[str] = field(default_factory=list)
@@ -219,7 +276,7 @@ class LoihiProgram:
         np.savez(folder / ARRAYS, **arrays)  # type: ignore[arg-type]
 
 
-KINDS = {kind.__name__: kind for kind in (Compartments, Source, Synapses, Units)}
+KINDS = {kind.__name__: kind for kind in (Compartments, Source, Synapses, FloatCells, FloatSynapses, Units)}
 
 
 class UnreadableProgramError(ValueError):

@@ -50,6 +50,13 @@ HERE = {
 }
 """The machine where nothing is said: Lava on this one, for the Program's chip."""
 
+ROOMS = {
+    "own": ("fused", "FusedNetwork"),
+    "stock": ("stock_network", "StockNetwork"),
+    "float": ("float_network", "FloatNetwork"),
+}
+"""By a machine's ``processes``, the module that has them and what makes a network of them."""
+
 NO_LAVA, NO_EXTENSION, NO_SCHEDULER, NO_PROGRAM = "no Lava", "no extension", "no scheduler", "no Program"
 """Kinds of errors because of which nothing can be run at all."""
 
@@ -87,7 +94,7 @@ class Runner:
             if beyond:
                 raise ValueError(f"stock processes can't run this Program: {'; '.join(beyond)}")
             return facts | {"lava_processes": self.room.DESCRIPTION, "os_processes": None}
-        self.network = self.room.FusedNetwork(self.program, self.folder)
+        self.network = self.network_class(self.program, self.folder)
         return facts | {
             "lava_processes": self.network.description,
             "os_processes": len(self.processes.pipes),
@@ -118,8 +125,9 @@ class Runner:
             from lava.utils import loihi, slurm
             from processes import Processes  # type: ignore[import-not-found]
 
-            room = {"own": "fused", "stock": "stock_network"}[self.machine["processes"]]
+            room, network = ROOMS[self.machine["processes"]]
             self.room = import_module(f"lava_processes.{room}")
+            self.network_class = getattr(self.room, network)
             self.processes = Processes(self.failed)
             facts = {
                 "lava": version("lava-nc"),
@@ -167,7 +175,7 @@ class Runner:
             raise RuntimeError(
                 "stock processes play one run, and it is over; use own processes, or one longer run"
             )
-        self.network = self.room.StockNetwork(self.program, steps, self.machine)
+        self.network = self.network_class(self.program, steps, self.machine)
         self.network.run(steps)
         self.step = steps
         return {}

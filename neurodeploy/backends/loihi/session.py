@@ -71,10 +71,8 @@ class LoihiSession(ProgramSession):
         self._pending: list[tuple[str, int, str, Any]] = []
         self._read: dict[tuple[Any, ...], dict[str, np.ndarray]] = {}
         started = time.perf_counter()
-        self.program, beyond = lower_for(self.hardware, network, options)
-        self._membranes = membranes(network, self.chip)
+        lowered = self._lower()
         self.report.changes += self.program.changes
-        self.report.quantisation = self.program.report
         self.report.wall["build"] = time.perf_counter() - started
         interpreter = Path(self.hardware.python) if self.hardware.python else toolchains.ensure("loihi", say)
         self.folder = cache.session_folder()
@@ -93,13 +91,20 @@ class LoihiSession(ProgramSession):
             "hardware": self.hardware.model_dump(),
             "compiled": False,
             "threads": facts["os_processes"],
-            "rules": self.chip.name,
+            "rules": self.hardware.rules,
             "network": network.digest(),
             "neurons": network.neuron_count,
             "synapses": network.synapse_count,
-            "beyond_stock_processes": beyond,
+            **lowered,
             **facts,
         }
+
+    def _lower(self) -> dict[str, Any]:
+        """Make the Program; give what else a run should say of it."""
+        self.program, beyond = lower_for(self.hardware, self.network, self.options)
+        self._membranes = membranes(self.network, self.chip)
+        self.report.quantisation = self.program.report
+        return {"beyond_stock_processes": beyond}
 
     # --------------------------------------------------------------------------- failing
 
@@ -212,4 +217,5 @@ class LoihiSession(ProgramSession):
             shutil.rmtree(self.folder, ignore_errors=True)
         else:
             self._move_to(self.options.folder)
-            self.program.report.save(self.options.folder)
+            if self.program.report is not None:
+                self.program.report.save(self.options.folder)
