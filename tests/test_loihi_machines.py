@@ -75,13 +75,26 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 
 @needs_lava
-def test_where_slurm_is_missing_it_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A Python that says it has Intel's extension stands in for that of a host."""
+@pytest.mark.parametrize(
+    ("sinfo", "words"),
+    [
+        (None, "no SLURM on this machine"),
+        ("echo 'kp* node1'; echo 'oheogulch node2'", "no partition 'nahuku32' here; it has kp, oheogulch"),
+    ],
+)
+def test_where_slurm_can_not_lend_the_board_it_is_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sinfo: str | None, words: str
+) -> None:
+    """A Python that says it has Intel's extension, and a script for ``sinfo``, stand in for those of a host."""
     python, machine = tmp_path / "python", tmp_path / "mine.yaml"
     python.write_text(PRETENDING.format(python=interpreter()))
+    machine.write_text(f"{MACHINE}partition: nahuku32\npython: {python}\n")
+    if sinfo:
+        (tmp_path / "sinfo").write_text(f"#!/bin/bash\n{sinfo}\n")
+        (tmp_path / "sinfo").chmod(0o755)
     python.chmod(0o755)
-    machine.write_text(f"{MACHINE}python: {python}\n")
-    monkeypatch.setenv("PATH", "/bin:/usr/bin")
-    with pytest.raises(EnvironmentMissingError, match=r"no SLURM.*'sinfo'") as told:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(EnvironmentMissingError, match=words) as told:
         LoihiBackend().open(small(), Options("loihi1", hardware=str(machine)))
-    assert "machine: ethernet" in told.value.fix and "loihi1-sim" in told.value.fix
+    for help_ in ("another partition", "machine: ethernet", "loihi1-sim"):
+        assert help_ in told.value.fix

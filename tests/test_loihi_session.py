@@ -22,9 +22,11 @@ from lava_programs import RUNNER, interpreter, needs_lava, random_program
 from neurodeploy import cache, toolchains
 from neurodeploy.backends.base import Options
 from neurodeploy.backends.loihi import LoihiBackend, runner
+from neurodeploy.backends.loihi.failures import explained
 from neurodeploy.backends.loihi.running import anyone_lives
 from neurodeploy.backends.loihi.session import LoihiSession
 from neurodeploy.errors import EnvironmentMissingError, RunError
+from neurodeploy.hardware import LoihiHardware, load_as
 from neurodeploy.models.network import Network
 
 LIMIT = 90
@@ -214,6 +216,47 @@ def test_a_disk_that_is_full_before_lava_starts(monkeypatch: pytest.MonkeyPatch,
         opened()
     assert "NEURODEPLOY_CACHE" in told.value.fix
     assert list((tmp_path / "sessions").iterdir()) == []
+
+
+def test_a_disk_that_is_full_when_the_program_is_kept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    session = object.__new__(LoihiSession)
+    session._lava, session.options = None, Options("loihi2", folder=tmp_path / "kept")
+    session.folder = tmp_path / "session"
+    session.folder.mkdir()
+    (session.folder / "program.json").write_text("{}")
+    monkeypatch.setattr(shutil, "move", full)
+    with pytest.raises(RunError, match=r"kept: No space left on device"):
+        session.end()
+    assert not session.folder.exists()
+
+
+@needs_lava
+def test_a_run_that_takes_longer_than_the_machine_allows(tmp_path: Path) -> None:
+    machine = tmp_path / "impatient.yaml"
+    machine.write_text("backend: loihi\nmachine: simulated\ntime_limit_seconds: 3\n")
+    with pytest.raises(RunError, match=r"did not finish to (start|build|run) within 3 s") as told:
+        opened(hardware=str(machine)).run(10_000_000)
+    assert "time_limit_seconds" in told.value.fix
+    assert not list((cache.cache_folder() / "sessions").glob(f"{os.getpid()}-*"))
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("killed by SIGBUS", "/dev/shm"),
+        ("killed by SIGKILL", "memory"),
+        ("OSError: Disk quota exceeded", "disk"),
+    ],
+)
+def test_what_lies_behind_a_failure_is_told_with_what_helps(said: str, words: str) -> None:
+    machine = load_as(LoihiHardware, "loihi2-sim")
+    told = explained("run", f"a process of Lava's was {said}", None, "python", machine)
+    assert words in told.why + told.fix and told.fix
 
 
 # ------------------------------------------------------------------------- without a front end

@@ -59,11 +59,11 @@ def explained(do: str, said: str, kind: str | None, python: str, hardware: Loihi
             fix=f"on a host of Intel's cloud, '{python} -m pip install' the lava-loihi archive that Intel keeps there; without a"
             f" chip, the same numbers come from --hardware {hardware.chip}-sim",
         )
-    if kind == runner.NO_SCHEDULER:
+    if kind == runner.NO_BOARD:
         return EnvironmentMissingError(
             f"Hardware '{hardware.name}': {said}",
-            fix="run it on a host of Intel's cloud, or use 'machine: ethernet' and the address of the chip's host in a file of"
-            f" your own; without a chip, --hardware {hardware.chip}-sim",
+            fix="write another partition or board in a file of your own ('sinfo' lists them), or 'machine: ethernet' and the"
+            f" address of the chip's host; without a chip, --hardware {hardware.chip}-sim",
         )
     cause = next((cause for cause in CAUSES if re.search(cause.pattern, said)), None)
     what = f"Lava could not {do}: {said}"

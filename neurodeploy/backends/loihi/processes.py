@@ -13,12 +13,12 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-import select
 import signal
 import threading
 import time
 import traceback
 from collections.abc import Callable
+from multiprocessing.connection import wait
 from typing import Any
 
 LOOK_SECONDS = 0.1
@@ -42,7 +42,7 @@ class Processes:
 
     def __init__(self, failed: Callable[[str], None]) -> None:
         self.failed = failed
-        self.pipes: dict[int, Any] = {}
+        self.pipes: dict[int, int] = {}
         self.ending = False
         self.runner_lives, self.kept_open = os.pipe()
         os.register_at_fork(after_in_child=self._in_child)
@@ -59,7 +59,7 @@ class Processes:
         """Have Lava start its processes as ones that tell."""
         from lava.magma.runtime.message_infrastructure import multiprocessing as infrastructure
 
-        pipes = self.pipes
+        pipes: dict[int, Any] = self.pipes
 
         class TellingProcess(infrastructure.SystemProcess):  # type: ignore[misc]
             """Lava's own keeps what a model raises to itself until it is asked."""
@@ -97,20 +97,18 @@ class Processes:
             how = how_it_ended(ended[0])
             until = time.monotonic() + PATIENCE
             while "killed" not in how and time.monotonic() < until:
-                self._hear(
-                    LOOK_SECONDS
-                )  # it may have ended because of another one, which is about to say why
+                self._hear(LOOK_SECONDS)  # another one may be about to say why this one has ended
             self.failed(f"a process of Lava's {how}")
 
     def _hear(self, seconds: float) -> list[int]:
         """Wait so long for what processes say, and tell it; gives those that have ended without a word."""
         ended = []
-        for pipe in select.select([*self.pipes], [], [], seconds)[0]:
+        for pipe in map(int, wait([*self.pipes], seconds)):  # type: ignore[arg-type]
             reason = os.read(pipe, 2 * LONGEST_REASON).decode(errors="replace")
             if reason:
                 self.failed(reason)
-            os.close(pipe)
             ended.append(self.pipes.pop(pipe))
+            os.close(pipe)
         return ended
 
     # -------------------------------------------------------------------------- in a process

@@ -18,7 +18,7 @@ import argparse
 import contextlib
 import json
 import os
-import shutil
+import subprocess
 import sys
 import threading
 import time
@@ -30,6 +30,9 @@ import numpy as np
 
 PIECE_SECONDS = 0.5
 """About how long Lava runs before progress is told."""
+
+SLURM_SECONDS = 30
+"""How long SLURM may take to say what it has."""
 
 MACHINE, ANSWER, CHANGES, RECORDING, LOG = (
     "machine.json",
@@ -57,7 +60,7 @@ ROOMS = {
 }
 """By a machine's ``processes``, the module that has them and what makes a network of them."""
 
-NO_LAVA, NO_EXTENSION, NO_SCHEDULER, NO_PROGRAM = "no Lava", "no extension", "no scheduler", "no Program"
+NO_LAVA, NO_EXTENSION, NO_BOARD, NO_PROGRAM = "no Lava", "no extension", "no board", "no Program"
 """Kinds of errors because of which nothing can be run at all."""
 
 
@@ -72,6 +75,23 @@ class CannotRunError(Exception):
 def told(error: BaseException) -> str:
     """An exception in one line or more."""
     return str(error) if isinstance(error, CannotRunError) else f"{type(error).__name__}: {error}"
+
+
+def missing_in_slurm(machine: dict[str, Any]) -> str:
+    """Why SLURM can't lend the board that the machine names; empty where it can."""
+    command = ["sinfo", "--noheader", "--Node", "--format=%P %N"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=SLURM_SECONDS)
+    except (OSError, subprocess.SubprocessError):
+        return (
+            "there is no SLURM on this machine ('sinfo' does not answer), and a board is lent by SLURM alone"
+        )
+    rows = [line.split() for line in answer.stdout.splitlines() if line.strip()]
+    for kind, column in (("partition", 0), ("board", 1)):
+        known = sorted({row[column].rstrip("*") for row in rows})  # the default partition bears a star
+        if machine[kind] and machine[kind] not in known:
+            return f"SLURM has no {kind} '{machine[kind]}' here; it has {', '.join(known) or 'none'}"
+    return ""
 
 
 class Runner:
@@ -122,7 +142,7 @@ class Runner:
             from importlib import import_module
             from importlib.metadata import version
 
-            from lava.utils import loihi, slurm
+            from lava.utils import loihi
             from processes import Processes  # type: ignore[import-not-found]
 
             room, network = ROOMS[self.machine["processes"]]
@@ -144,11 +164,10 @@ class Runner:
                 f"Intel's extension of Lava, Lava-Loihi, is not installed beside Lava ({sys.executable}); it is for members"
                 " of Intel's Neuromorphic Research Community",
             )
-        if self.machine["machine"] == "slurm" and not (shutil.which("sinfo") and slurm.is_available()):
-            raise CannotRunError(
-                NO_SCHEDULER,
-                "there is no SLURM on this machine ('sinfo' does not answer), and a board is lent by SLURM alone",
-            )
+        if self.machine["machine"] == "slurm":
+            missing = missing_in_slurm(self.machine)
+            if missing:
+                raise CannotRunError(NO_BOARD, missing)
         return facts
 
     # -------------------------------------------------------------------------------- running

@@ -74,7 +74,8 @@ class LoihiSession(ProgramSession):
         lowered = self._lower()
         self.report.changes += self.program.changes
         self.report.wall["build"] = time.perf_counter() - started
-        interpreter = Path(self.hardware.python) if self.hardware.python else toolchains.ensure("loihi", say)
+        own = self.hardware.python
+        interpreter = Path(own).expanduser().absolute() if own else toolchains.ensure("loihi", say)
         self.folder = cache.session_folder()
         try:
             started = time.perf_counter()
@@ -215,7 +216,15 @@ class LoihiSession(ProgramSession):
             return
         if self.options.folder is None:
             shutil.rmtree(self.folder, ignore_errors=True)
-        else:
+            return
+        try:
             self._move_to(self.options.folder)
             if self.program.report is not None:
                 self.program.report.save(self.options.folder)
+        except OSError as error:
+            raise RunError(
+                f"The Program can't be written to {self.options.folder}: {error.strerror}",
+                fix="free some space, or choose another folder",
+            ) from error
+        finally:
+            shutil.rmtree(self.folder, ignore_errors=True)
