@@ -224,9 +224,9 @@ def test_ctrl_c_leaves_nothing_and_no_process(machine: Machine) -> None:
 def test_a_killed_installation_counts_for_nothing_and_the_next_one_waits_for_what_it_has_started(
     machine: Machine,
 ) -> None:
-    machine.put_python(
-        "bin/python3.10", f"echo $$ > {machine.root}/pip; sleep 2; echo late > {machine.root}/late"
-    )
+    go, late = machine.root / "go", machine.root / "late"
+    pip = f"echo $$ > {machine.root}/pip; until [ -e {go} ]; do sleep 0.05; done; echo > {late}"
+    machine.put_python("bin/python3.10", pip)
     started = machine.start("toolchain", "install", "loihi")
     written_number(machine.root / "pip")
     started.kill()
@@ -235,8 +235,13 @@ def test_a_killed_installation_counts_for_nothing_and_the_next_one_waits_for_wha
     assert doctor.examine_loihi().state == doctor.MISSING
     machine.put_python("bin/python3.10")
     said: list[str] = []
-    toolchains.install("loihi", said.append)
-    assert "another installation" in said[0] and (machine.root / "late").exists()
+
+    def say(line: str) -> None:
+        said.append(line)
+        go.touch()
+
+    toolchains.install("loihi", say)
+    assert "another installation" in said[0] and late.exists()
     assert toolchains.damage(LAVA) == "" and doctor.examine_loihi().state == doctor.USABLE
 
 
