@@ -11,7 +11,7 @@ from neurodeploy.delays import events as event_models
 from neurodeploy.delays import readout
 from neurodeploy.delays.events import Events
 from neurodeploy.delays.images import Image
-from neurodeploy.delays.layer import Layer, patches, swap, valid_box
+from neurodeploy.delays.layer import Layer, chosen_inputs, patches, swap, valid_box
 from neurodeploy.delays.motion_clouds import CloudSettings, make_cloud
 from neurodeploy.delays.motions import Motions
 from neurodeploy.delays.movies import MovieSettings, make_movie
@@ -69,6 +69,10 @@ class TestSet:
             yield events, int(movie.labels[-1]), movie.image
 
 
+MOST_CHOSEN = 0.7
+"""Share of the inputs above which reading all costs less than choosing."""
+
+
 class Probe:
     """Evidence of several layers of one shape at the same places; inputs without a weight are not read."""
 
@@ -78,13 +82,15 @@ class Probe:
             raise RequestError(f"Layers of the shapes {sorted(shapes)} cannot be evaluated together.")
         (_, _, self.delays, self.side, _) = shapes.pop()
         self.parts: dict[str, tuple[np.ndarray | slice, np.ndarray, np.ndarray]] = {}
+        weights = {name: np.concatenate([layer.flat(), swap(layer.flat())]) for name, layer in layers.items()}
+        read = np.any([both.any(axis=0) for both in weights.values()], axis=0)
+        self.inputs = np.flatnonzero(read) if read.mean() <= MOST_CHOSEN else np.arange(len(read))
         for name, layer in layers.items():
-            flat = layer.flat()
-            both = np.concatenate([flat, swap(flat)])
-            inputs = np.flatnonzero(both.any(axis=0))
-            # where most are used, reading all costs less than choosing
-            used = slice(None) if len(inputs) > 0.7 * both.shape[1] else inputs
+            both = weights[name][:, self.inputs]
+            mine = np.flatnonzero(both.any(axis=0))
+            used = slice(None) if len(mine) > MOST_CHOSEN * both.shape[1] else mine
             self.parts[name] = (used, np.ascontiguousarray(both[:, used].T), layer.bias)
+        self.all_inputs = len(self.inputs) == len(read)
 
     def fields(self, events: Events, stride: tuple[int, int, int]) -> dict[str, np.ndarray]:
         """L of each layer at every `stride`-th valid voxel, (voxels, classes)."""
@@ -95,7 +101,8 @@ class Probe:
         found: dict[str, list[np.ndarray]] = {name: [] for name in self.parts}
         for first in range(0, len(t), CHUNK):
             here = slice(first, first + CHUNK)
-            seen = patches(dense, t[here], y[here], x[here], self.delays, self.side)
+            place = (dense, t[here], y[here], x[here], self.delays, self.side)
+            seen = patches(*place) if self.all_inputs else chosen_inputs(*place, self.inputs)
             for name, (used, both, bias) in self.parts.items():
                 values = (seen[:, used] @ both).reshape(len(seen), 2, -1)
                 found[name].append(values.max(axis=1) + bias)

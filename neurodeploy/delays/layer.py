@@ -202,6 +202,23 @@ def patches(
     return views[t - delays + 1, y - radius, x - radius].reshape(len(t), -1)
 
 
+def chosen_inputs(
+    dense: np.ndarray,
+    t: np.ndarray,
+    y: np.ndarray,
+    x: np.ndarray,
+    delays: int,
+    side: int,
+    inputs: np.ndarray,
+) -> np.ndarray:
+    """The columns `inputs` of :func:`patches`, without reading the others: (len(t), len(inputs))."""
+    p, age, row, column = np.unravel_index(inputs, (2, delays, side, side))
+    offset = np.ravel_multi_index((p, age, row, column), dense.shape)
+    corner = (t - delays + 1, y - side // 2, x - side // 2)
+    start = np.ravel_multi_index((np.zeros_like(t), *corner), dense.shape)
+    return dense.ravel()[start[:, None] + offset]
+
+
 def evidence(seen: np.ndarray, flat: np.ndarray, bias: np.ndarray) -> np.ndarray:
     """L of both contrasts, (places, 2, classes): B of the events, and of the events swapped.
 

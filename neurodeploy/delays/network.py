@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from neurodeploy.delays.events import Events
-from neurodeploy.delays.layer import patches, swap, to_flat
+from neurodeploy.delays.layer import chosen_inputs, swap, to_flat
 from neurodeploy.delays.synapses import Expanded, Quantised, expand, places, to_synapses
 from neurodeploy.errors import RequestError
 
@@ -180,8 +180,9 @@ def dense_reference(quantised: Quantised, made: Detectors, events: Events) -> tu
     thresholds = made.thresholds[:: len(row)]
     found: list[tuple[np.ndarray, np.ndarray]] = []
     for t in range(events.steps):
-        seen = patches(dense, np.full(len(row), t + layer.delays - 1), row, column, layer.delays, layer.side)
-        place, kind = np.nonzero(seen[:, used] @ both > thresholds)
+        now = np.full(len(row), t + layer.delays - 1)
+        seen = chosen_inputs(dense, now, row, column, layer.delays, layer.side, used)
+        place, kind = np.nonzero(seen @ both > thresholds)
         neuron = np.sort(kind * len(row) + place)
         found.append((np.full(len(neuron), t), neuron))
     return np.concatenate([t for t, _ in found]), np.concatenate([neuron for _, neuron in found])
