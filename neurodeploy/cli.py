@@ -487,6 +487,67 @@ def remove(name: Name, debug: Debug = False) -> None:
 
 
 @app.command()
+def compare(
+    model: Annotated[
+        str, typer.Argument(help="cam, or the path of a PyNN script; its own arguments come after --.")
+    ],
+    arguments: Annotated[list[str] | None, typer.Argument(help="Arguments of the script.")] = None,
+    against: Annotated[
+        str | None, typer.Option(help="A second model, to compare this one with.", show_default=False)
+    ] = None,
+    backends: Annotated[
+        str, typer.Option(help="The sides, with commas between: see 'neurodeploy targets'.")
+    ] = "brian2,spinnaker",
+    rules: Annotated[
+        str | None,
+        typer.Option(
+            help="Tick rules: one for all, or one for each side with commas between; '-' is the backend's own.",
+            show_default="the backends' or the model's own",
+        ),
+    ] = None,
+    hardware: Annotated[
+        str | None,
+        typer.Option(
+            help="Machines: one for each side, with commas between; '-' is the backend's own.",
+            show_default="the backends' own",
+        ),
+    ] = None,
+    experiment: Annotated[
+        str, typer.Option(help="cam: functional, stress, state-map or random.")
+    ] = "functional",
+    differing: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of spikes without a partner that still passes.")
+    ] = 0.0,
+    allow_losses: AllowLosses = False,
+    seed: Seed = 0,
+    out: Out = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Run a model on several targets: do they agree, and if not, where do they part, and why."""
+    from neurodeploy.comparison import application
+
+    with Progress(enabled=not as_json) as progress:
+        result = application.compare(
+            model,
+            against,
+            backends,
+            rules,
+            hardware,
+            experiment,
+            differing,
+            seed,
+            allow_losses,
+            out,
+            arguments or [],
+            progress.show,
+        )
+    show(result, as_json)
+    if not result.data["agree"]:
+        raise typer.Exit(1)
+
+
+@app.command()
 def doctor(as_json: Json = False, debug: Debug = False) -> None:
     """What is usable on this machine, and the exact line that installs the rest."""
     from neurodeploy.report.doctor import examine

@@ -65,9 +65,14 @@ class Structure:
         return cls(**fields)
 
     def digest(self, *ingredients: str) -> str:
-        """SHA-256 over the structure, the update equations it refers to, and `ingredients` (versions, flags)."""
+        """SHA-256 over the structure, the update equations it refers to, and `ingredients` (versions, flags).
+
+        The name of the rules is not in it: rules that differ in data alone have one program.
+        """
         rules = rules_by_name(self.rules)
-        sha = hashlib.sha256(self.to_json().encode())
+        fields = asdict(self)
+        del fields["rules"]
+        sha = hashlib.sha256(json.dumps(fields, sort_keys=True).encode())
         timing = (
             rules.spike_is_at_end_of_step,
             rules.sources_before_update,

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from neurodeploy.backends.base import VANISHED
 from neurodeploy.backends.lowering import refuse, refuse_target, spike_steps, split_delay, whole_delays
 from neurodeploy.backends.spinnaker.program import FORMAT, Program
 from neurodeploy.backends.spinnaker.provenance import native_name
@@ -289,7 +290,7 @@ def _vanishing_values(network: Network, program: Program, allow_losses: bool, ju
             continue
         what = f"{where}: {name} {exact[gone[0]]:g}"
         if allow_losses:
-            program.changes.append(f"vanished: {what} is 0 on the chip ({gone.size} of {exact.size} values)")
+            program.changes.append(f"{VANISHED}{what} is 0 on the chip ({gone.size} of {exact.size} values)")
             continue
         with judge.each(owner):
             raise RequestError(
@@ -333,7 +334,7 @@ def _alpha_slope(
                 fix=f"use a {name} above {least:.3g} ms and well below {most:.3g} ms, another time step, or IF_curr_exp,"
                 " or keep such a run with --allow-losses (allow_losses=True)",
             )
-        program.changes.append(f"vanished: {what}")
+        program.changes.append(f"{VANISHED}{what}")
     elif abs(off[worst]) > MEMBRANE_TOLERANCE:
         program.changes.append(f"{what} are {-100 * off[worst]:.2g} % weaker on the chip")
 

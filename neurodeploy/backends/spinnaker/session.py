@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from neurodeploy import cache
-from neurodeploy.backends.base import Options, Report, Session
+from neurodeploy.backends.base import LOST, VANISHED, Options, Report, Session
 from neurodeploy.backends.instructed import InstructedProcess
 from neurodeploy.backends.spinnaker import board, failures, provenance, runner
 from neurodeploy.backends.spinnaker.board.process import BoardProcess
@@ -277,7 +277,7 @@ class SpinnakerSession(Session):
             if finding.error is not None:
                 if not self.options.allow_losses:
                     raise self._kept(finding.error)
-                self.report.changes.append(f"vanished: {finding.error.what}")
+                self.report.changes.append(f"{VANISHED}{finding.error.what}")
             self.report.changes += finding.changes
 
     def _judge(self, reports: Path) -> None:
@@ -303,7 +303,7 @@ class SpinnakerSession(Session):
                 " (a hardware file of your own), or keep such a run with --allow-losses",
             )
             raise self._kept(failure)
-        self.report.changes += [f"lost or late: {finding}" for finding in self.losses]
+        self.report.changes += [f"{LOST}{finding}" for finding in self.losses]
 
     # -------------------------------------------------------------------------- reading
 

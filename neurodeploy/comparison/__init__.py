@@ -1,0 +1,1 @@
+"""Where and why two targets part: the same model executed on each, spike for spike."""

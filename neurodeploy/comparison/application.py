@@ -1,0 +1,394 @@
+"""``neurodeploy compare``: from options to a folder that says whether two targets agree, and if not, where and why.
+
+``comparison.json`` has everything, ``spikes-<side>.csv`` every spike, ``rasters.png`` the populations that part.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neurodeploy.backends import registry
+from neurodeploy.backends.base import Options
+from neurodeploy.cache import keep_matplotlib_files
+from neurodeploy.chips.catalogue import ASPECTS, rules_by_name
+from neurodeploy.comparison import causes, models
+from neurodeploy.comparison.distances import Distance, distance
+from neurodeploy.comparison.divergence import Aligned, Divergence, align
+from neurodeploy.comparison.subjects import Subject, subject
+from neurodeploy.comparison.traces import Side, Traces, execute
+from neurodeploy.errors import RequestError
+from neurodeploy.recording import command_line, default_folder, provenance, run_directory, write_json
+
+Progress = Callable[[str, int, int], None]
+
+ROWS_SHOWN = 12
+"""Populations that the table shows, those that part first."""
+
+
+@dataclass
+class Pair:
+    """Two sides beside each other.
+
+    Attributes
+    ----------
+    first, second : Traces
+    models : list of ModelDifference
+    aligned : Aligned
+    distances : list of Distance
+    voltages : list of (list of float), or None
+        v of the neuron of the first divergence on each side, mV, before and after that step; None where it has no v.
+    cause : Cause or None
+    weight_difference : float or None
+        Largest difference of a learned weight at the end, over the largest weight; None where nothing learns, or synapses differ.
+    """
+
+    first: Traces
+    second: Traces
+    models: list[models.ModelDifference]
+    aligned: Aligned
+    distances: list[Distance]
+    voltages: list[list[float]] | None
+    cause: causes.Cause | None
+    weight_difference: float | None
+
+    @property
+    def share(self) -> float:
+        """Spikes of both sides without a partner, over all."""
+        return self.aligned.differing / max(self.aligned.spikes, 1)
+
+
+def compare_sides(first: Traces, second: Traces, progress: Progress | None = None) -> Pair:
+    """Lay two sides beside each other, and find why they part."""
+    rules = [rules_by_name(traces.side.options.rules) for traces in (first, second)]
+    may_shift = ASPECTS["spike-time"].differs(*rules)
+    aligned = align(first.spikes, second.spikes, may_shift)
+    found = models.differences(first.network, second.network)
+    sizes = {population.label: population.size for population in first.network.populations}
+    distances = [
+        distance(one, first.spikes, second.spikes, sizes[one.label], first.steps, first.network.time_step)
+        for one in aligned.populations
+    ]
+    return Pair(
+        first,
+        second,
+        found,
+        aligned,
+        distances,
+        _voltages(first, second, aligned),
+        causes.find(first, second, aligned, found, progress),
+        _weights(first, second),
+    )
+
+
+def _voltages(first: Traces, second: Traces, aligned: Aligned) -> list[list[float]] | None:
+    """v of the first neuron that parts: on either side, the samples before and after the step in which one of them fires."""
+    parted = aligned.first_divergence
+    if parted is None or first.network.population(parted.population).is_source:
+        return None
+    shift = next(one.shift for one in aligned.populations if one.label == parted.population)
+    found = []
+    for traces, step in ((first, parted.step), (second, parted.step + shift)):
+        watched = (parted.population, parted.neuron)
+        samples = execute(traces.side, traces.network, step + 2, [watched]).samples[watched]
+        late = rules_by_name(traces.side.options.rules).spike_is_at_end_of_step
+        before = max(step - 1 if late else step, 0)
+        found.append([float(v) for v in samples[before : before + 2]])
+    return found
+
+
+def _weights(first: Traces, second: Traces) -> float | None:
+    worst = []
+    for label, one in first.weights.items():
+        other = second.weights.get(label)
+        if other is None or other.shape != one.shape:
+            return None
+        if one.size:
+            largest = max(float(np.abs(one).max()), float(np.abs(other).max()))
+            worst.append(float(np.abs(one - other).max()) / largest if largest else 0.0)
+    return max(worst, default=None) if worst else None
+
+
+# ----------------------------------------------------------------------------- the command
+
+
+def compare(
+    model: str,
+    against: str | None,
+    backends: str,
+    rules: str | None,
+    hardware: str | None,
+    experiment: str,
+    differing: float,
+    seed: int,
+    allow_losses: bool,
+    out: Path | None,
+    arguments: list[str],
+    progress: Progress | None = None,
+) -> Result:
+    """Compare as the command line asks, and write the folder.
+
+    Raises
+    ------
+    RequestError
+        The sides cannot be told apart, or there are fewer than two of them.
+    """
+    keep_matplotlib_files()
+    chosen = [subject(one, experiment, seed, arguments) for one in (model, against) if one is not None]
+    sides = choose_sides(chosen, backends, rules, hardware, allow_losses)
+    wanted = out or default_folder(f"compare-{Path(model).stem}")
+    with run_directory(wanted) as folder:
+        traces = []
+        for number, (one, side) in enumerate(sides):
+            if progress:
+                progress("sides", number, len(sides))
+            traces.append(execute(side, *one.describe(side)))
+        pairs = [compare_sides(one, other, progress) for one, other in itertools.combinations(traces, 2)]
+        answers = {
+            trace.side.name: one.answers(trace)
+            for (one, _), trace in zip(sides, traces, strict=True)
+            if one.answers
+        }
+        data = facts(" and ".join(one.name for one in chosen), traces, pairs, answers, differing)
+        for number, trace in enumerate(traces):
+            _write_spikes(folder / f"spikes-{number}-{trace.side.backend}.csv", trace)
+        from neurodeploy.comparison.pictures import rasters
+
+        for number, pair in enumerate(pairs):
+            if pair.aligned.first_divergence:
+                rasters(pair, folder / f"rasters-{number}.png")
+        write_json(folder / "comparison.json", data)
+        write_json(folder / "run.json", provenance(command_line(), seed=seed, sides=data["sides"]))
+    return Result(data, wanted)
+
+
+def choose_sides(
+    subjects: list[Subject],
+    backends: str,
+    rules: str | None,
+    hardware: str | None,
+    allow_losses: bool,
+) -> list[tuple[Subject, Side]]:
+    """A side for each of the backends and models; rules and machines are one for all, or one for each backend."""
+    names = _words(backends)
+    options = {}
+    for option, words_given in (("--rules", rules), ("--hardware", hardware)):
+        words = _words(words_given or "")
+        if len(words) not in (0, 1, len(names)):
+            raise RequestError(
+                f"{option} {words_given} names {len(words)} and --backends {backends} {len(names)}",
+                fix="name one for all, or one for each backend, with commas between; '-' is the backend's own",
+            )
+        options[option] = [None if word == "-" else word for word in (words or ["-"])] * (
+            1 if len(words) == len(names) else len(names)
+        )
+    sides = list[tuple[Subject, Side]]()
+    for name, rule, machine in zip(names, options["--rules"], options["--hardware"], strict=False):
+        backend = registry.load(name)
+        machine = machine if backend.has_hardware or len(_words(hardware or "")) > 1 else None
+        backend.refuse_machine(hardware=machine)
+        given = Options(hardware=machine, allow_losses=allow_losses)
+        for one in subjects:
+            chosen = replace(given, rules=rule or backend.default_rules(given) or one.rules)
+            rules_by_name(chosen.rules)
+            sides.append((one, Side(name, chosen, one.name if len(subjects) > 1 else "")))
+    if len(sides) < 2:
+        raise RequestError(
+            f"--backends {backends}: a comparison takes two sides or more",
+            fix="name two, with a comma between: --backends brian2,spinnaker; one twice, with other rules; or --against a model",
+        )
+    if len({side.name for _, side in sides}) < len(sides):
+        raise RequestError(
+            f"--backends {backends}: two sides are the same, {sides[0][1].name}",
+            fix="give them different rules: --rules spinnaker,ideal",
+        )
+    return sides
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _write_spikes(path: Path, traces: Traces) -> None:
+    step = traces.network.time_step
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(("time_ms", "population", "neuron"))
+        for label, (steps, neurons) in traces.spikes.items():
+            writer.writerows(
+                (f"{time * step:.10g}", label, neuron)
+                for time, neuron in zip(steps.tolist(), neurons.tolist(), strict=True)
+            )
+
+
+def facts(
+    name: str,
+    traces: list[Traces],
+    pairs: list[Pair],
+    answers: dict[str, dict[str, Any]],
+    differing: float,
+) -> dict[str, Any]:
+    """Everything that was found, as ``comparison.json`` has it."""
+    step = traces[0].network.time_step
+    return {
+        "model": name,
+        "steps": traces[0].steps,
+        "time_step_ms": step,
+        "sides": [
+            {
+                "name": one.side.name,
+                "backend": one.side.backend,
+                "rules": one.side.options.rules,
+                "executed_by": one.report.executed_by,
+                "network_sha256": one.network.digest(),
+                "spikes": sum(len(times) for times, _ in one.spikes.values()),
+                "changes": one.report.changes,
+                "answers": answers.get(one.side.name),
+            }
+            for one in traces
+        ],
+        "pairs": [_pair_facts(pair, differing) for pair in pairs],
+        "allowed_differing": differing,
+        "agree": all(pair.share <= differing for pair in pairs),
+    }
+
+
+def _pair_facts(pair: Pair, differing: float) -> dict[str, Any]:
+    step = pair.first.network.time_step
+
+    def where(one: Divergence | None) -> dict[str, Any] | None:
+        if one is None:
+            return None
+        return {
+            "population": one.population,
+            "neuron": one.neuron,
+            "step": one.step,
+            "time_ms": one.step * step,
+            "fires_on": (pair.first if one.on_first else pair.second).side.name,
+        }
+
+    return {
+        "sides": [pair.first.side.name, pair.second.side.name],
+        "executed_by": [pair.first.report.executed_by, pair.second.report.executed_by],
+        "spikes": pair.aligned.spikes,
+        "differing": pair.aligned.differing,
+        "agree": pair.share <= differing,
+        "first_divergence": where(pair.aligned.first_divergence),
+        "voltages_mv": pair.voltages,
+        "cause": pair.cause.cause if pair.cause else None,
+        "why": pair.cause.words if pair.cause else None,
+        "switched": [
+            {
+                "rule": one.name,
+                "decides": one.title,
+                "class": one.cause,
+                "first_divergence": where(one.divergence),
+                "differing": one.differing,
+            }
+            for one in (pair.cause.switched if pair.cause else [])
+        ],
+        "model_differences": [asdict(one) for one in pair.models],
+        "largest_weight_difference": pair.weight_difference,
+        "populations": [
+            asdict(compared) | {"differing": compared.differing} | asdict(apart)
+            for compared, apart in zip(pair.aligned.populations, pair.distances, strict=True)
+        ],
+    }
+
+
+@dataclass
+class Result:
+    """What the command line shows of a comparison."""
+
+    data: dict[str, Any]
+    folder: Path
+
+    def render(self) -> list[Any]:
+        from rich.markup import escape
+
+        lines: list[Any] = [
+            f"{escape(self.data['model'])}: {self.data['steps']:,} steps of {self.data['time_step_ms']:g} ms"
+        ]
+        for side in self.data["sides"]:
+            answers = f"; {side['answers']['text']}" if side["answers"] else ""
+            lines.append(
+                f"  {escape(side['name'])}: {side['spikes']:,} spikes, executed by: [bold]{side['executed_by']}[/]"
+                f"{escape(answers)}"
+            )
+        for pair in self.data["pairs"]:
+            lines += ["", *_render_pair(pair)]
+        return [*lines, "", f"results in {escape(str(self.folder))}"]
+
+
+def _render_pair(pair: dict[str, Any]) -> list[Any]:
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    name = escape(" and ".join(pair["sides"]))
+    shifted = sorted({one["shift"] for one in pair["populations"]} - {0})
+    shift = f", after constant shifts of up to {max(shifted, key=abs)} steps" if shifted else ""
+    if not pair["differing"]:
+        lines: list[Any] = [f"[bold green]equal[/]: {name}: 0 of {pair['spikes']:,} spikes differ{shift}"]
+    else:
+        verdict = "[yellow]within tolerance[/]" if pair["agree"] else "[bold red]part[/]"
+        where = pair["first_divergence"]
+        lines = [
+            f"{verdict}: {name}: {pair['differing']:,} of {pair['spikes']:,} spikes have no partner{shift}",
+            f"first divergence: '{escape(where['population'])}', neuron {where['neuron']}, at {where['time_ms']:g} ms"
+            f" (step {where['step']}): fires on {escape(where['fires_on'])} alone{_voltage_words(pair)}",
+            f"class: [bold]{pair['cause']}[/]: {escape(pair['why'])}",
+        ]
+    for one in pair["switched"]:
+        found = one["first_divergence"]
+        told = (
+            f"{one['differing']:,} spikes differ, first '{found['population']}' {found['neuron']} at {found['time_ms']:g} ms"
+            if found
+            else "changes nothing"
+        )
+        lines.append(f"  {one['rule']} alone ({one['class']}: {escape(one['decides'])}): {escape(told)}")
+    if pair["largest_weight_difference"] is not None:
+        lines.append(
+            f"learned weights at the end: {100 * pair['largest_weight_difference']:.2g} % apart at most"
+        )
+    parted = [one for one in pair["populations"] if one["differing"]]
+    if parted:
+        columns = (
+            "population",
+            "spikes",
+            "shift",
+            "differ",
+            "rates, Hz",
+            "coincidence",
+            "van Rossum",
+            "Victor-Purpura",
+        )
+        table = Table(*columns, box=box.SIMPLE, pad_edge=False)
+        for one in sorted(parted, key=lambda one: -one["differing"])[:ROWS_SHOWN]:
+            table.add_row(
+                escape(one["label"]),
+                f"{one['first']:,} {one['second']:,}",
+                str(one["shift"]),
+                f"{one['differing']:,}",
+                f"{one['rates'][0]:.3g} {one['rates'][1]:.3g}",
+                f"{one['coincidence']:.3f}",
+                f"{one['van_rossum']:.3g}",
+                f"{one['victor_purpura']:.3g}",
+            )
+        lines.append(table)
+        if len(parted) > ROWS_SHOWN:
+            lines.append(f"and {len(parted) - ROWS_SHOWN} more populations: comparison.json")
+    return lines
+
+
+def _voltage_words(pair: dict[str, Any]) -> str:
+    if not pair["voltages_mv"]:
+        return ""
+    words = [" → ".join(f"{v:.6g}" for v in side) for side in pair["voltages_mv"]]
+    return f"; v before and after: {words[0]} mV and {words[1]} mV"

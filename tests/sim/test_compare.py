@@ -1,0 +1,39 @@
+"""Whole comparisons: the memory on two targets, and under rules that differ in one thing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from neurodeploy.comparison.application import compare
+
+
+def run(out: Path, backends: str, rules: str | None) -> dict:
+    result = compare("cam", None, backends, rules, None, "functional", 0.0, 0, False, out, [])
+    return json.loads((out / "comparison.json").read_text())["pairs"][0] | {"shown": result.render()}
+
+
+def test_the_memory_is_equal_on_the_engine_and_on_the_board(tmp_path: Path) -> None:
+    pytest.importorskip("spynnaker")
+    pair = run(tmp_path / "out", "brian2,spinnaker", None)
+    assert (pair["differing"], pair["spikes"], pair["agree"]) == (0, 644, True)
+    assert pair["executed_by"] == ["float", "emulated"]
+    assert pair["cause"] is None
+    assert not list((tmp_path / "out").glob("*.png"))
+
+
+def test_without_the_depression_of_ties_the_first_thing_lost_is_forgetting(tmp_path: Path) -> None:
+    """Cue 3 is learned again at 60 ms; its old content 5 and 6 is forgotten at a tie, by which S1cont 5 is silent at 64 ms."""
+    pair = run(tmp_path / "out", "brian2,brian2", "spinnaker,spinnaker+tie:ideal")
+    assert pair["cause"] == "tie order"
+    assert [one["rule"] for one in pair["switched"]] == ["tie"]
+    first = pair["first_divergence"]
+    assert (first["population"], first["neuron"], first["time_ms"]) == ("S1cont", 5, 64)
+    assert first["fires_on"] == "brian2 (spinnaker+tie:ideal)"
+    silent, fired = pair["voltages_mv"]
+    assert silent[0] < silent[1] < -55.0  # lifted, and not to threshold
+    assert fired[1] == -60.0  # reset
+    assert not pair["agree"]
+    assert (tmp_path / "out" / "rasters-0.png").stat().st_size > 10_000

@@ -1,0 +1,253 @@
+"""Two sides beside each other: what has no partner, the shift that is taken away, and the difference that is named."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from neurodeploy.backends.base import LOST, VANISHED, Options, Report
+from neurodeploy.chips.catalogue import ASPECTS, RULES, mixture, rules_by_name
+from neurodeploy.comparison import causes
+from neurodeploy.comparison.application import Result, choose_sides, compare_sides, facts
+from neurodeploy.comparison.distances import distance
+from neurodeploy.comparison.divergence import PopulationComparison, align
+from neurodeploy.comparison.models import differences
+from neurodeploy.comparison.subjects import Subject, subject
+from neurodeploy.comparison.traces import Side, Traces
+from neurodeploy.errors import RequestError
+from neurodeploy.models.network import Network, Population, Projection
+
+# ------------------------------------------------------------------------------------------------- spikes
+
+trains = st.sets(st.tuples(st.integers(40, 400), st.integers(0, 5)), max_size=60)
+
+
+def spikes(pairs) -> tuple[np.ndarray, np.ndarray]:
+    rows = np.array(sorted(pairs), dtype=np.int64).reshape(-1, 2)
+    return rows[:, 0], rows[:, 1]
+
+
+@given(trains, trains)
+def test_what_has_no_partner_is_the_symmetric_difference_and_the_first_of_it_is_named(one, other) -> None:
+    aligned = align({"a": spikes(one)}, {"a": spikes(other)}, may_shift=False)
+    lone = one ^ other
+    assert aligned.differing == len(lone)
+    assert aligned.spikes == len(one) + len(other)
+    if not lone:
+        assert aligned.first_divergence is None
+        return
+    first = aligned.first_divergence
+    assert first is not None
+    assert first.step == min(lone)[0]
+    assert ((first.step, first.neuron) in one) == first.on_first
+
+
+@given(trains.filter(len), st.integers(-32, 32))
+def test_a_constant_shift_is_taken_away_where_the_rules_have_one_and_nowhere_else(one, shift) -> None:
+    moved = {(step + shift, neuron) for step, neuron in one}
+    aligned = align({"a": spikes(one)}, {"a": spikes(moved)}, may_shift=True)
+    assert aligned.differing == 0
+    strict = align({"a": spikes(one)}, {"a": spikes(moved)}, may_shift=False)
+    assert strict.differing == len(one ^ moved)
+
+
+def test_populations_have_shifts_of_their_own_and_the_earliest_divergence_counts() -> None:
+    one = {"near": spikes({(10, 0), (20, 0)}), "far": spikes({(12, 1), (22, 1), (32, 1)})}
+    other = {"near": spikes({(11, 0), (21, 0)}), "far": spikes({(14, 1), (24, 1), (35, 1)})}
+    aligned = align(one, other, may_shift=True)
+    assert [population.shift for population in aligned.populations] == [1, 2]
+    first = aligned.first_divergence
+    assert first is not None
+    assert (first.population, first.step, first.neuron, first.on_first) == ("far", 32, 1, True)
+
+
+def test_distances_are_zero_for_equal_trains_and_elephants_for_others() -> None:
+    one, other = {"a": spikes({(10, 0), (50, 0)})}, {"a": spikes({(10, 0), (55, 0)})}
+    equal = distance(PopulationComparison("a", 2, 2, 0, 2), one, one, 4, 100, 1.0)
+    assert (equal.van_rossum, equal.victor_purpura, equal.coincidence) == (0.0, 0.0, 1.0)
+    apart = distance(PopulationComparison("a", 2, 2, 0, 1), one, other, 4, 100, 1.0)
+    # one spike moved by 5 ms at 0.1 per ms; van Rossum: sqrt of the squared difference of two kernels of 10 ms
+    assert apart.victor_purpura == pytest.approx(0.5)
+    assert apart.van_rossum == pytest.approx(np.sqrt(2 * (1 - np.exp(-0.5))), rel=1e-6)
+    assert apart.coincidence == 0.5
+    assert apart.rates == (5.0, 5.0)
+
+
+def test_a_shift_is_no_distance() -> None:
+    one, other = {"a": spikes({(10, 0), (50, 0)})}, {"a": spikes({(12, 0), (57, 0)})}
+    apart = distance(PopulationComparison("a", 2, 2, 2, 1), one, other, 1, 100, 1.0)
+    assert apart.victor_purpura == pytest.approx(0.5)
+
+
+# ------------------------------------------------------------------------------------------------- models
+
+
+def network() -> Network:
+    cells = Population("cells", "IF_curr_exp", 3, {"tau_m": np.full(3, 20.0)}, {"v": np.full(3, -65.0)})
+    source = Population("source", "SpikeSourceArray", 2, spike_times=[np.array([1.0]), np.array([2.0])])
+    projection = Projection(
+        "source → cells",
+        1,
+        0,
+        "excitatory",
+        np.array([0, 0, 1], dtype=np.int32),
+        np.array([0, 2, 1], dtype=np.int32),
+        np.array([1.0, 2.0, 3.0]),
+        np.array([1.0, 1.0, 1.0]),
+    )
+    return Network(1.0, [cells, source], [projection])
+
+
+def delay(model: Network) -> None:
+    model.projections[0].delay[1] = 4.0
+
+
+def weight(model: Network) -> None:
+    model.projections[0].weight[2] = -3.5
+
+
+def parameter(model: Network) -> None:
+    model.populations[0].parameters["tau_m"][1:] = 10.0
+
+
+def moved(model: Network) -> None:
+    model.projections[0].post_index[0] = 1
+
+
+def spike(model: Network) -> None:
+    model.populations[1].spike_times[1] = np.array([3.0])
+
+
+def renamed(model: Network) -> None:
+    model.populations[0].label = "others"
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "words"),
+    [
+        (delay, "delay", "projection 'source → cells': delay of synapse 0 → 2: 1 and 4 ms"),
+        (weight, "weight", "projection 'source → cells': weight of synapse 1 → 1: 3 and -3.5"),
+        (parameter, "parameter", "population 'cells': tau_m of neuron 1: 20 and 10 (and 1 more)"),
+        (moved, "synapses", "projection 'source → cells': 3 and 3 synapses, first 0 → 0 in one alone"),
+        (spike, "input", "population 'source': the spike times of neuron 1"),
+        (renamed, "structure", "population 'cells' is in the first model alone"),
+    ],
+)
+def test_what_differs_in_two_models_is_named_by_the_users_labels(change, kind, words) -> None:
+    one, other = network(), network()
+    assert differences(one, other) == []
+    change(other)
+    found = differences(one, other)
+    assert (found[0].kind, found[0].words) == (kind, words)
+
+
+def test_the_order_of_synapses_is_no_difference() -> None:
+    one, other = network(), network()
+    order = np.array([2, 0, 1])
+    for name in ("pre_index", "post_index", "weight", "delay"):
+        setattr(other.projections[0], name, getattr(other.projections[0], name)[order])
+    assert differences(one, other) == []
+
+
+# -------------------------------------------------------------------------------------------------- rules
+
+
+@pytest.mark.parametrize("aspect", ASPECTS)
+def test_a_mixture_has_one_aspect_of_the_other_rules_and_no_more(aspect) -> None:
+    ideal, spinnaker = RULES["ideal"], RULES["spinnaker"]
+    mixed = rules_by_name(mixture("spinnaker", aspect, "ideal"))
+    for name, one in ASPECTS.items():
+        assert one.differs(mixed, spinnaker) == (name == aspect)
+        assert one.differs(mixed, ideal) == (name != aspect)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("ideal+ties:spinnaker", "no aspect 'ties'. Did you mean 'tie'"),
+        ("ideal+tie:spinaker", "no tick rules called 'spinaker'. Did you mean 'spinnaker'"),
+        ("loihi2+tie:ideal", "those of loihi2 cannot be mixed"),
+    ],
+)
+def test_mixtures_that_are_not_there_are_refused_by_name(name, message) -> None:
+    with pytest.raises(RequestError, match=message.replace(".", r"\.")):
+        rules_by_name(name)
+
+
+# ------------------------------------------------------------------------------------------------- causes
+
+
+def traces(
+    model: Network, fired, executed_by="float", changes=(), rules="spinnaker", backend="brian2"
+) -> Traces:
+    report = Report(executed_by=executed_by, changes=list(changes))
+    side = Side(backend, Options(rules=rules))
+    return Traces(side, model, 50, report, {"source": spikes(fired)}, {})
+
+
+def test_a_model_that_differs_is_the_cause_and_its_synapse_is_named() -> None:
+    other = network()
+    delay(other)
+    pair = compare_sides(traces(network(), {(1, 0)}), traces(other, {(4, 0)}))
+    assert pair.cause is not None
+    assert pair.cause.cause == "delay"
+    assert "synapse 0 → 2: 1 and 4 ms" in pair.cause.words
+
+
+@pytest.mark.parametrize(
+    ("change", "cause"), [(f"{LOST}5 packets", "overload"), (f"{VANISHED}a weight", "clipping")]
+)
+def test_what_a_machine_lost_or_cut_is_the_cause(change, cause) -> None:
+    one, other = traces(network(), {(1, 0)}), traces(network(), {(2, 0)}, "emulated", [change])
+    found = compare_sides(one, other).cause
+    assert found is not None
+    assert (found.cause, found.words) == (cause, change)
+
+
+def test_nothing_is_claimed_where_nothing_was_found() -> None:
+    found = compare_sides(traces(network(), {(1, 0)}), traces(network(), {(2, 0)})).cause
+    assert found is not None
+    assert found.cause == "unknown"
+
+
+def test_every_aspect_has_a_class() -> None:
+    assert set(causes.CLASSES) == set(ASPECTS)
+
+
+# ------------------------------------------------------------------------------------------- command line
+
+
+def test_sides_take_their_own_rules_and_twins_are_refused() -> None:
+    one = Subject("model", "spinnaker", lambda side: (network(), 1))
+    sides = choose_sides([one], "brian2,brian2", "-,ideal", None, False)
+    assert [side.name for _, side in sides] == ["brian2 (spinnaker)", "brian2 (ideal)"]
+    with pytest.raises(RequestError, match="two sides are the same"):
+        choose_sides([one], "brian2,brian2", None, None, False)
+    with pytest.raises(RequestError, match="two sides or more"):
+        choose_sides([one], "brian2", None, None, False)
+    with pytest.raises(RequestError, match="names 3 and --backends"):
+        choose_sides([one], "brian2,spinnaker", "a,b,c", None, False)
+    other = Subject("other", "spinnaker", one.describe)
+    two = choose_sides([one, other], "brian2", None, None, False)
+    assert [side.name for _, side in two] == ["model on brian2 (spinnaker)", "other on brian2 (spinnaker)"]
+
+
+def test_a_model_that_is_not_there_is_refused_by_name() -> None:
+    with pytest.raises(RequestError, match="no model 'cma' to compare"):
+        subject("cma", "functional", 0, [])
+
+
+def test_the_result_is_words_and_json(tmp_path) -> None:
+    other = network()
+    delay(other)
+    sides = [traces(network(), {(1, 0), (9, 1)}), traces(other, {(4, 0), (9, 1)}, rules="ideal")]
+    pair = compare_sides(*sides)
+    data = facts("model", sides, [pair], {}, 0.0)
+    assert json.loads(json.dumps(data))["pairs"][0]["first_divergence"]["population"] == "source"
+    assert not data["agree"]
+    assert facts("model", sides, [pair], {}, 0.5)["agree"]
+    assert Result(data, tmp_path).render()
