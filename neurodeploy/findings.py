@@ -16,6 +16,12 @@ import numpy as np
 from neurodeploy.errors import NeurodeployError
 from neurodeploy.models.network import Network, Population, Projection
 
+VANISHED = "vanished: "
+"""Begins a change by which something is 0, or cut, on the chip."""
+
+LOST = "lost or late: "
+"""Begins a change that a machine's own counters tell of."""
+
 ERROR, UNCHECKED, CHANGE = "error", "unchecked", "change"
 """It can't run so; a rule itself failed; it runs, and something is not exactly as the user wrote it."""
 
@@ -221,9 +227,7 @@ def owner(network: Network, sentence: str) -> Object:
     """The object that `sentence` opens with, as everything that is said of one does."""
     everything: list[tuple[str, Object]] = [(f"Population '{p.label}'", p) for p in network.populations]
     everything += [(f"Projection '{p.label}'", p) for p in network.projections]
-    about = [
-        (start, each) for start, each in everything if sentence.removeprefix("vanished: ").startswith(start)
-    ]
+    about = [(start, each) for start, each in everything if sentence.removeprefix(VANISHED).startswith(start)]
     return max(about, key=lambda entry: len(entry[0]))[1] if about else None
 
 

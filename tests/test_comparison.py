@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neurodeploy.backends.base import LOST, VANISHED, Options, Report
+from neurodeploy.backends.base import Options, Report
 from neurodeploy.chips.catalogue import ASPECTS, RULES, mixture, rules_by_name
 from neurodeploy.comparison import causes
 from neurodeploy.comparison.application import Result, choose_sides, compare_sides, facts
@@ -19,6 +19,7 @@ from neurodeploy.comparison.models import differences
 from neurodeploy.comparison.subjects import Subject, subject
 from neurodeploy.comparison.traces import Side, Traces
 from neurodeploy.errors import RequestError
+from neurodeploy.findings import LOST, VANISHED
 from neurodeploy.models.network import Network, Population, Projection
 
 # ------------------------------------------------------------------------------------------------- spikes

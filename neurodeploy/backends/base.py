@@ -62,13 +62,6 @@ class Options:
     folder: Path | None = None
 
 
-VANISHED = "vanished: "
-"""Begins a change by which something is 0, or cut, on the chip."""
-
-LOST = "lost or late: "
-"""Begins a change that a machine's own counters tell of."""
-
-
 @dataclass
 class Report:
     """What the backend did to the model and what it cost.

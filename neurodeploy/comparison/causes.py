@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from neurodeploy.backends.base import LOST, VANISHED
 from neurodeploy.chips import spinnaker_core
 from neurodeploy.chips.catalogue import ASPECTS, mixture, rules_by_name
 from neurodeploy.comparison.divergence import Aligned, Divergence, Spikes, align
 from neurodeploy.comparison.models import ModelDifference
 from neurodeploy.comparison.traces import Side, Traces, execute
 from neurodeploy.errors import UnsupportedError
+from neurodeploy.findings import LOST, VANISHED
 
 ENGINE = "brian2"
 """The backend that rules are switched on."""

@@ -37,3 +37,34 @@ def test_without_the_depression_of_ties_the_first_thing_lost_is_forgetting(tmp_p
     assert fired[1] == -60.0  # reset
     assert not pair["agree"]
     assert (tmp_path / "out" / "rasters-0.png").stat().st_size > 10_000
+
+
+SCRIPT = """
+import sys
+import pyNN.nest as sim
+
+sim.setup(timestep=1.0, min_delay=1.0)
+source = sim.Population(3, sim.SpikeSourceArray(spike_times=[5.0, 30.0]), label="source")
+cells = sim.Population(4, sim.IF_curr_exp(), label="cells")
+delays = [[2.0] * 4, [2.0] * 4, [2.0, 2.0, LATE, 2.0]]
+synapses = [(i, j, 9.0, delays[i][j]) for i in range(3) for j in range(4)]
+sim.Projection(source, cells, sim.FromListConnector(synapses), label="drive")
+sim.run(60.0)
+"""
+
+
+def test_of_two_scripts_the_synapse_whose_delay_differs_is_named(tmp_path: Path) -> None:
+    one, other = tmp_path / "one.py", tmp_path / "other.py"
+    one.write_text(SCRIPT.replace("LATE", "2.0"))
+    other.write_text(SCRIPT.replace("LATE", "9.0"))
+    compare(str(one), str(other), "brian2", None, None, "functional", 0.0, 0, False, tmp_path / "out", [])
+    pair = json.loads((tmp_path / "out" / "comparison.json").read_text())["pairs"][0]
+    assert pair["cause"] == "delay"
+    assert pair["why"].endswith("projection 'drive': delay of synapse 2 → 2: 2 and 9 ms")
+    first = pair["first_divergence"]
+    assert (first["population"], first["neuron"], first["fires_on"]) == (
+        "cells",
+        2,
+        "one.py on brian2 (ideal)",
+    )
+    assert pair["voltages_mv"][1][1] > pair["voltages_mv"][0][1]  # not yet fired there, reset here

@@ -9,7 +9,7 @@ from neurodeploy.backends.spinnaker.lower import check_rules, lower
 from neurodeploy.backends.spinnaker.weights import weights_on_grid
 from neurodeploy.chips.spinnaker_machine import LARGEST_WEIGHT
 from neurodeploy.chips.spinnaker_weights import input_scale, pattern, receptor_shifts, weight_scale
-from neurodeploy.findings import Examination, Judge, Keeps, Sheet, changed
+from neurodeploy.findings import VANISHED, Examination, Judge, Keeps, Sheet, changed
 from neurodeploy.hardware import SpinnakerHardware
 from neurodeploy.models.network import Network
 
@@ -69,7 +69,7 @@ def weights(
         found = weights_on_grid(projection, target, step, hardware, post.largest_sums)
         changes += found.changes
         if found.error is not None and allow_losses:
-            changes.append(f"vanished: {found.error.what}")
+            changes.append(f"{VANISHED}{found.error.what}")
         elif found.error is not None:
             with judge.each(projection):
                 raise found.error

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from neurodeploy.backends.base import VANISHED
 from neurodeploy.backends.lowering import refuse, refuse_target, spike_steps, split_delay, whole_delays
 from neurodeploy.backends.spinnaker.program import FORMAT, Program
 from neurodeploy.backends.spinnaker.provenance import native_name
@@ -36,7 +35,7 @@ from neurodeploy.chips.spinnaker_machine import (
 )
 from neurodeploy.chips.spinnaker_weights import CONDUCTANCE_SCALE, pattern
 from neurodeploy.errors import RequestError, UnsupportedError
-from neurodeploy.findings import RAISES, Judge
+from neurodeploy.findings import RAISES, VANISHED, Judge
 from neurodeploy.hardware import SpinnakerHardware
 from neurodeploy.models.network import Injection, Network, Plasticity, Population, Projection, weight_sign
 

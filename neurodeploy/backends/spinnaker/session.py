@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from neurodeploy import cache
-from neurodeploy.backends.base import LOST, VANISHED, Options, Report, Session
+from neurodeploy.backends.base import Options, Report, Session
 from neurodeploy.backends.instructed import InstructedProcess
 from neurodeploy.backends.spinnaker import board, failures, provenance, runner
 from neurodeploy.backends.spinnaker.board.process import BoardProcess
@@ -29,6 +29,7 @@ from neurodeploy.backends.spinnaker.lower import (
 from neurodeploy.backends.spinnaker.program import REPORTS
 from neurodeploy.backends.spinnaker.weights import weights_on_grid
 from neurodeploy.errors import RunError, ToolchainMissingError, UnsupportedError
+from neurodeploy.findings import LOST, VANISHED
 from neurodeploy.hardware import SpinnakerHardware, load_as
 from neurodeploy.models.network import Injection, Network, weight_sign
 from neurodeploy.models.sources import poisson_spikes
