@@ -36,9 +36,10 @@ from neurodeploy.backends.base import Options
 from neurodeploy.backends.brian2.loihi import LoihiEngine
 from neurodeploy.backends.loihi import runner
 from neurodeploy.backends.loihi.program import Compartments, LoihiProgram, Synapses
-from neurodeploy.backends.loihi.session import LavaProcess
+from neurodeploy.backends.loihi.running import LavaProcess
 from neurodeploy.chips.loihi_learning import LearningRule
 from neurodeploy.chips.loihi_plasticity import map_pair_rule
+from neurodeploy.hardware import LoihiHardware, load_as
 from neurodeploy.models.network import Plasticity
 
 DU, DV, THRESHOLD = 741, 200, 2000
@@ -51,9 +52,6 @@ BIAS_EXPONENT = 5
 
 CHECKED, WARM_UP = 100, 20
 """Steps that are compared one by one; steps before those that are timed."""
-
-LIMIT = 600.0
-"""Seconds that Lava may take for an answer."""
 
 
 @dataclass(frozen=True)
@@ -205,7 +203,8 @@ def stock(program: LoihiProgram, folder: Path, steps: int) -> Timed:
 
 def own_processes(program: LoihiProgram, folder: Path, steps: int) -> Timed:
     replace(program, recorded=[]).write(folder)
-    lava = LavaProcess(folder, Path(lava_python()), LIMIT)
+    machine = load_as(LoihiHardware, "loihi2-sim", None, None)
+    lava = LavaProcess(folder, Path(lava_python()), machine)
 
     def values(do: str, **which) -> np.ndarray:
         with np.load(folder / lava.ask(do, **which)["arrays"]) as arrays:
