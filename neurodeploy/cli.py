@@ -42,6 +42,8 @@ toolchain = typer.Typer(
     help="Environments of their own, for tools that can't live beside neurodeploy.", no_args_is_help=True
 )
 app.add_typer(toolchain, name="toolchain")
+cache = typer.Typer(help="Compiled programs and environments that are kept: what there is, and to clear it.")
+app.add_typer(cache, name="cache")
 
 Json = Annotated[bool, typer.Option("--json", help="Print machine-readable results and nothing else.")]
 
@@ -545,6 +547,26 @@ def compare(
     show(result, as_json)
     if not result.data["agree"]:
         raise typer.Exit(1)
+
+
+@cache.callback(invoke_without_command=True)
+def show_cache(context: typer.Context, as_json: Json = False, debug: Debug = False) -> None:
+    """What lies in the cache folder."""
+    if context.invoked_subcommand is None:
+        from neurodeploy.report.cache import survey
+
+        show(survey(), as_json)
+
+
+@cache.command("clear")
+def clear_cache(
+    part: Annotated[str, typer.Argument(help="A part that 'neurodeploy cache' names, or all.")],
+    debug: Debug = False,
+) -> None:
+    """Remove a part of the cache, or all of it; what is needed again is made again."""
+    from neurodeploy.report.cache import clear
+
+    typer.echo(f"{clear(part) / 1e6:.1f} MB are free again")
 
 
 @app.command()

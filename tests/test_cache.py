@@ -14,7 +14,8 @@ import pytest
 
 from neurodeploy import cache
 from neurodeploy.backends.brian2 import compiler
-from neurodeploy.errors import RunError, ToolchainMissingError
+from neurodeploy.errors import RequestError, RunError, ToolchainMissingError
+from neurodeploy.report import cache as contents
 
 KEY = "0123abcd"
 
@@ -283,3 +284,19 @@ def test_the_newest_failures_are_kept(folder: Path) -> None:
     old.mkdir()
     newest = cache.failure_folder("tool")
     assert newest.exists() and not old.exists()
+
+
+def test_the_cache_is_looked_at_and_cleared_part_by_part(folder: Path) -> None:
+    cache.entry("brian2", KEY, build)
+    cache.failure_folder("loihi").joinpath("log.txt").write_text("1234")
+    parts = contents.survey().data["parts"]
+    assert (parts["programs"]["entries"], parts["failures"]["entries"]) == (1, 1)
+    assert parts["failures"]["bytes"] == 4
+    assert contents.survey().render()
+    assert contents.clear("failures") == 4
+    assert (folder / "brian2" / KEY).is_dir() and not (folder / "loihi-failures").exists()
+    session = cache.session_folder()
+    assert contents.clear("all") == parts["programs"]["bytes"]
+    assert session.is_dir()  # a running session keeps its files
+    with pytest.raises(RequestError, match="no part 'program'"):
+        contents.clear("program")
