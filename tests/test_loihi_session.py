@@ -23,6 +23,7 @@ from neurodeploy import cache, toolchains
 from neurodeploy.backends.base import Options
 from neurodeploy.backends.loihi import LoihiBackend, runner
 from neurodeploy.backends.loihi.failures import explained
+from neurodeploy.backends.loihi.program import LoihiProgram, UnreadableProgramError, read
 from neurodeploy.backends.loihi.running import anyone_lives
 from neurodeploy.backends.loihi.session import LoihiSession
 from neurodeploy.errors import EnvironmentMissingError, RunError
@@ -189,14 +190,19 @@ def test_lava_ends_with_the_script_that_runs_it(disturbance: int) -> None:
     assert not [path for path in memory if path.exists()]
 
 
+def limited_python(folder: Path) -> Path:
+    """Lava's Python, which can't write a file of more than 150 KB."""
+    path = folder / "python"
+    path.write_text(f'#!/bin/bash\nulimit -f 150\nexec {interpreter()} "$@"\n')
+    path.chmod(0o755)
+    return path
+
+
 @needs_lava
 def test_a_disk_that_is_full(tmp_path: Path) -> None:
     """A limit on the size of files stands in for it: Lava's processes record more than that."""
-    limited = tmp_path / "python"
-    limited.write_text(f'#!/bin/bash\nulimit -f 150\nexec {interpreter()} "$@"\n')
-    limited.chmod(0o755)
     machine = tmp_path / "limited.yaml"
-    machine.write_text(f"backend: loihi\nmachine: simulated\npython: {limited}\n")
+    machine.write_text(f"backend: loihi\nmachine: simulated\npython: {limited_python(tmp_path)}\n")
     session = opened(size=40, hardware=str(machine))
     traces = Traces(session)
     with pytest.raises(RunError, match="File too large") as told:
@@ -313,15 +319,45 @@ def test_a_python_without_lava_is_told(tmp_path: Path) -> None:
     one_message(call_runner(tmp_path), 2, f"{sys.executable} has no Lava that works: ModuleNotFoundError")
 
 
+def misplace(part: str, name: str) -> Callable[[LoihiProgram], None]:
+    """Have a part of a Program name a neuron that there is not."""
+
+    def change(program: LoihiProgram) -> None:
+        setattr(getattr(program, part)[0], name, np.array([10**6]))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (misplace("groups", "neurons"), "has a spike of neuron 1000000, and there are"),
+        (misplace("synapses", "post_index"), "not as many presynaptic neurons as postsynaptic"),
+        (
+            lambda p: [misplace("synapses", f"{end}_index")(p) for end in ("pre", "post")],
+            "presynaptic neuron 1000000",
+        ),
+        (lambda p: setattr(p.synapses[0], "post", 99), "one of them 99, and there are"),
+        (lambda p: p.recorded.append((1, "v", np.array([-1]))), "v recorded of neuron -1, and there are"),
+    ],
+)
+def test_a_program_that_names_what_it_does_not_have_is_refused(
+    tmp_path: Path, change: Callable, words: str
+) -> None:
+    program = random_program(networks=1, steps=5, seed=1)
+    change(program)
+    program.write(tmp_path)
+    with pytest.raises(UnreadableProgramError, match=words):
+        read(tmp_path)
+
+
 @needs_lava
 def test_a_failure_without_a_front_end(tmp_path: Path) -> None:
-    program = random_program(networks=1, steps=5, seed=1)
-    program.groups[0].steps, program.groups[0].neurons = np.array([3]), np.array([99])
-    program.write(tmp_path)
+    random_program(networks=2, steps=5, seed=1).write(tmp_path)
     (tmp_path / runner.RECORDING).write_text("of an earlier run")
-    answer = call_runner(tmp_path, python=interpreter())
+    answer = call_runner(tmp_path, "--run", "1000", python=limited_python(tmp_path))
     log = tmp_path / runner.LOG
-    one_message(answer, 1, "PySpikePlayerModel raised IndexError", str(log))
+    one_message(answer, 1, "PyRefractoryLIFModel raised OSError", "File too large", str(log))
     assert "Traceback" in log.read_text()
     assert not (tmp_path / runner.RECORDING).exists()
 

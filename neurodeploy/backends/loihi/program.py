@@ -318,7 +318,7 @@ def _read(folder: Path) -> LoihiProgram:
                 values[name] = arrays[value["array"]]
         return KINDS[entry["kind"]](**values)
 
-    return LoihiProgram(
+    program = LoihiProgram(
         chip=plan["chip"],
         time_step=plan["time_step"],
         groups=[unpacked(entry) for entry in plan["groups"]],
@@ -327,3 +327,31 @@ def _read(folder: Path) -> LoihiProgram:
         recorded=[(group, variable, arrays[name]) for group, variable, name in plan["recorded"]],
         changes=plan["changes"],
     )
+    refuse_what_is_not_there(program)
+    return program
+
+
+def refuse_what_is_not_there(program: LoihiProgram) -> None:
+    """Raise where a part of a Program names a group or a neuron that it does not have: it would act on another one's."""
+
+    def refuse(label: str, what: str, values: Any, below: int) -> None:
+        every = np.ravel(values)
+        wrong = every[(every < 0) | (every >= below)]
+        if len(wrong):
+            raise ValueError(f"'{label}' has {what} {wrong[0]}, and there are {below}")
+
+    groups = program.groups
+    for group in groups:
+        if isinstance(group, Source):
+            refuse(group.label, "a spike of neuron", group.neurons, group.size)
+    for synapses in program.synapses:
+        refuse(
+            synapses.label, "synapses between groups, one of them", (synapses.pre, synapses.post), len(groups)
+        )
+        if len(synapses.pre_index) != len(synapses.post_index):
+            raise ValueError(f"'{synapses.label}' has not as many presynaptic neurons as postsynaptic ones")
+        refuse(synapses.label, "presynaptic neuron", synapses.pre_index, groups[synapses.pre].size)
+        refuse(synapses.label, "postsynaptic neuron", synapses.post_index, groups[synapses.post].size)
+    for position, variable, neurons in program.recorded:
+        refuse(variable, "been recorded of group", position, len(groups))
+        refuse(groups[position].label, f"{variable} recorded of neuron", neurons, groups[position].size)
