@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from neurodeploy.backends.base import Options, Report
 from neurodeploy.chips.catalogue import ASPECTS, RULES, mixture, rules_by_name
 from neurodeploy.comparison import causes
-from neurodeploy.comparison.application import Result, choose_sides, compare_sides, facts
+from neurodeploy.comparison.application import Result, choose_sides, facts
 from neurodeploy.comparison.distances import distance
 from neurodeploy.comparison.divergence import PopulationComparison, align
 from neurodeploy.comparison.models import differences
+from neurodeploy.comparison.pairs import compare_sides
 from neurodeploy.comparison.subjects import Subject, subject
 from neurodeploy.comparison.traces import Side, Traces
 from neurodeploy.errors import RequestError

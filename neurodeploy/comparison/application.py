@@ -7,115 +7,24 @@ from __future__ import annotations
 
 import csv
 import itertools
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from neurodeploy.backends import registry
 from neurodeploy.backends.base import Options
 from neurodeploy.cache import keep_matplotlib_files
-from neurodeploy.chips.catalogue import ASPECTS, rules_by_name
-from neurodeploy.comparison import causes, models
-from neurodeploy.comparison.distances import Distance, distance
-from neurodeploy.comparison.divergence import Aligned, Divergence, align
+from neurodeploy.chips.catalogue import rules_by_name
+from neurodeploy.comparison.divergence import Divergence
+from neurodeploy.comparison.pairs import Pair, Progress, compare_sides
+from neurodeploy.comparison.pictures import rasters
 from neurodeploy.comparison.subjects import Subject, subject
 from neurodeploy.comparison.traces import Side, Traces, execute
 from neurodeploy.errors import RequestError
 from neurodeploy.recording import command_line, default_folder, provenance, run_directory, write_json
 
-Progress = Callable[[str, int, int], None]
-
 ROWS_SHOWN = 12
 """Populations that the table shows, those that part first."""
-
-
-@dataclass
-class Pair:
-    """Two sides beside each other.
-
-    Attributes
-    ----------
-    first, second : Traces
-    models : list of ModelDifference
-    aligned : Aligned
-    distances : list of Distance
-    voltages : list of (list of float), or None
-        v of the neuron of the first divergence on each side, mV, before and after that step; None where it has no v.
-    cause : Cause or None
-    weight_difference : float or None
-        Largest difference of a learned weight at the end, over the largest weight; None where nothing learns, or synapses differ.
-    """
-
-    first: Traces
-    second: Traces
-    models: list[models.ModelDifference]
-    aligned: Aligned
-    distances: list[Distance]
-    voltages: list[list[float]] | None
-    cause: causes.Cause | None
-    weight_difference: float | None
-
-    @property
-    def share(self) -> float:
-        """Spikes of both sides without a partner, over all."""
-        return self.aligned.differing / max(self.aligned.spikes, 1)
-
-
-def compare_sides(first: Traces, second: Traces, progress: Progress | None = None) -> Pair:
-    """Lay two sides beside each other, and find why they part."""
-    rules = [rules_by_name(traces.side.options.rules) for traces in (first, second)]
-    may_shift = ASPECTS["spike-time"].differs(*rules)
-    aligned = align(first.spikes, second.spikes, may_shift)
-    found = models.differences(first.network, second.network)
-    sizes = {population.label: population.size for population in first.network.populations}
-    distances = [
-        distance(one, first.spikes, second.spikes, sizes[one.label], first.steps, first.network.time_step)
-        for one in aligned.populations
-    ]
-    return Pair(
-        first,
-        second,
-        found,
-        aligned,
-        distances,
-        _voltages(first, second, aligned),
-        causes.find(first, second, aligned, found, progress),
-        _weights(first, second),
-    )
-
-
-def _voltages(first: Traces, second: Traces, aligned: Aligned) -> list[list[float]] | None:
-    """v of the first neuron that parts: on either side, the samples before and after the step in which one of them fires."""
-    parted = aligned.first_divergence
-    if parted is None or first.network.population(parted.population).is_source:
-        return None
-    shift = next(one.shift for one in aligned.populations if one.label == parted.population)
-    found = []
-    for traces, step in ((first, parted.step), (second, parted.step + shift)):
-        watched = (parted.population, parted.neuron)
-        samples = execute(traces.side, traces.network, step + 2, [watched]).samples[watched]
-        late = rules_by_name(traces.side.options.rules).spike_is_at_end_of_step
-        before = max(step - 1 if late else step, 0)
-        found.append([float(v) for v in samples[before : before + 2]])
-    return found
-
-
-def _weights(first: Traces, second: Traces) -> float | None:
-    worst = []
-    for label, one in first.weights.items():
-        other = second.weights.get(label)
-        if other is None or other.shape != one.shape:
-            return None
-        if one.size:
-            largest = max(float(np.abs(one).max()), float(np.abs(other).max()))
-            worst.append(float(np.abs(one - other).max()) / largest if largest else 0.0)
-    return max(worst, default=None) if worst else None
-
-
-# ----------------------------------------------------------------------------- the command
 
 
 def compare(
@@ -158,8 +67,6 @@ def compare(
         data = facts(" and ".join(one.name for one in chosen), traces, pairs, answers, differing)
         for number, trace in enumerate(traces):
             _write_spikes(folder / f"spikes-{number}-{trace.side.backend}.csv", trace)
-        from neurodeploy.comparison.pictures import rasters
-
         for number, pair in enumerate(pairs):
             if pair.aligned.first_divergence:
                 rasters(pair, folder / f"rasters-{number}.png")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from neurodeploy.comparison.application import Pair
+    from neurodeploy.comparison.pairs import Pair
 
 MOST_ROWS = 8
 """Populations drawn: the first that part."""

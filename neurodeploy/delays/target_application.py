@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -29,10 +29,8 @@ from neurodeploy.delays.run_application import CALIBRATION_MOVIES, SIZES, by_ima
 from neurodeploy.delays.synapses import Quantised, prune, quantise
 from neurodeploy.delays.train_application import choose_images
 from neurodeploy.errors import RequestError, did_you_mean
+from neurodeploy.options import RunOptions
 from neurodeploy.recording import command_line, default_folder, provenance, run_directory, write_json
-
-if TYPE_CHECKING:
-    from neurodeploy.cli import RunOptions
 
 RULES = "spinnaker"
 """Where neither the user nor the backend's machine says which: the model means the same under all."""
