@@ -123,7 +123,7 @@ def take_its_folder(session: LoihiSession) -> None:
         # within a step
         (play_nobody, "could not run: PySpikePlayerModel raised IndexError: index 99 is out of bounds"),
         # after the last step, which Lava does not wait for
-        (take_its_folder, "could not read samples: PyRefractoryLIFModel raised FileNotFoundError"),
+        (take_its_folder, "PyRefractoryLIFModel raised FileNotFoundError"),
     ],
 )
 def test_a_model_that_raises_ends_the_run_with_its_reason(harm: Callable, words: str) -> None:
