@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import loihi_float
 import loihi_scripts
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
-from loihi_models import in_millivolts
+from loihi_campaign import STEPS, looseness
 from loihi_scripts import array_source, from_list, neurons
 from pynn_networks import pynn_networks
 
 import neurodeploy.pynn as sim
-from neurodeploy.backends.loihi.activity import observed
 from neurodeploy.backends.loihi.lower import lower
 from neurodeploy.backends.loihi.program import LoihiProgram
-from neurodeploy.backends.loihi.reference import simulate
-from neurodeploy.chips.loihi import LOIHI2
 from neurodeploy.errors import NeurodeployError, RequestError
 
 
@@ -237,19 +233,9 @@ def test_rules_the_learning_engine_has_not_are_refused_with_the_reason(given: di
 # ------------------------------------------------------------------------------- whatever a user writes
 
 
-@given(pynn_networks(steps=80))
+@given(pynn_networks(STEPS))
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @pytest.mark.filterwarnings("error")
 def test_any_script_runs_without_overflow_and_within_its_predicted_error(network) -> None:
     """Where something is lost, as the message says, a user may keep it; where v is cut, the report says how deep it may go."""
-    program = lower(network, allow_losses=True)
-    trace = simulate(program, 80)
-    activity = observed(trace.spikes[: len(network.populations)], max(round(10 / network.time_step), 1))
-    _, exact, _ = loihi_float.simulate(network, 80, trace.spikes)
-    cells = [number for number, units in enumerate(program.units) if units is not None]
-    for row, number in zip(program.report.with_activity(activity), cells, strict=True):
-        assert np.abs(trace.u[number]).max(initial=0) <= LOIHI2.largest_state
-        assert row.error.typical <= row.error.total
-        if trace.v[number].min() > -LOIHI2.largest_state:
-            off = np.abs(in_millivolts(program, trace, number) - exact[number]).max()
-            assert off <= row.error.total * (1 + 1e-9) + 1e-12
+    looseness(network)
