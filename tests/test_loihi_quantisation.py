@@ -12,6 +12,7 @@ from random_networks import random_networks
 
 from neurodeploy.backends.loihi.activity import most_in_window, observed
 from neurodeploy.backends.loihi.lower import lower
+from neurodeploy.backends.loihi.prediction import responses
 from neurodeploy.backends.loihi.reference import simulate
 
 
@@ -154,3 +155,29 @@ def test_spikes_in_a_window_are_counted():
     assert most_in_window(trains, 10).tolist() == [3, 0, 1]
     assert most_in_window(trains, 1).tolist() == [1, 0, 1]
     assert most_in_window([np.array([])], 10).tolist() == [0]
+
+
+@pytest.mark.parametrize(("tau_syn", "tau_m"), [(3.0, 900.0), (0.2, 250.0), (40.0, 15.0), (20.0, 20.0)])
+def test_a_response_that_lasts_long_is_the_sum_of_its_steps(tau_syn, tau_m):
+    """What is added in closed form once no current is left, step by step instead."""
+    a, b = np.exp(-1 / tau_syn), np.exp(-1 / tau_m)
+    a_chip, b_chip = (1 - np.rint(4096 * (1 - each)) / 4096 for each in (a, b))
+    window, steps = 10, 60_000
+    exact, chip, deviation = np.zeros(steps), np.zeros(steps), np.zeros(steps)
+    h = h_chip = apart = 0.0
+    for k in range(steps):
+        apart = b_chip * apart + abs(b_chip - b) * h + abs(a_chip**k - a**k)
+        h, h_chip = b * h + a**k, b_chip * h_chip + a_chip**k
+        exact[k], chip[k], deviation[k] = h, h_chip, apart
+    found = {
+        name: value[0]
+        for name, value in responses(*(np.array([x]) for x in (a, a_chip, b, b_chip)), window).items()
+    }
+    off = chip - exact
+    assert found["A"] == pytest.approx(chip.reshape(-1, window).max(axis=1).sum(), rel=1e-8)
+    assert found["sum off"] == pytest.approx(off.sum(), rel=1e-6)
+    assert found["squares off"] == pytest.approx(off @ off, rel=1e-6)
+    assert found["products"] == pytest.approx(chip @ off, rel=1e-6)
+    bound = deviation.reshape(-1, window).max(axis=1).sum()
+    assert bound <= found["B"] * (1 + 1e-9) <= 1.3 * bound
+    assert deviation.max() <= found["most B"] * (1 + 1e-9) <= 1.5 * deviation.max()

@@ -88,7 +88,7 @@ def voltage_error(
         if not mine and not started[receptor].any():
             continue
         a, a_chip = 1.0 - membrane.exact_du[receptor], 1.0 - membrane.effective_du[receptor] / unity
-        response = _responses(a, a_chip, b, b_chip, activity.window)
+        response = responses(a, a_chip, b, b_chip, activity.window)
         total, off = _sums(membrane, scale, mine, activity)
         from_weights += _times(off, response["A"])
         from_decays += _times(total, response["B"])
@@ -147,7 +147,7 @@ def _initial_currents(membrane: Membrane, cells: Compartments, scale: Scale) -> 
     return np.abs(exact), rounded
 
 
-def _responses(
+def responses(
     a: np.ndarray, a_chip: np.ndarray, b: np.ndarray, b_chip: np.ndarray, window: int
 ) -> dict[str, np.ndarray]:
     """Sums over blocks of A and B, of `window` steps, and their largest values; one value a neuron."""
@@ -165,21 +165,61 @@ def _response(a: float, a_chip: float, b: float, b_chip: float, window: int) -> 
     slowest = max(a, a_chip, b, b_chip)
     if slowest >= 1.0:
         return dict.fromkeys(NAMES, np.inf)
-    steps = int(np.ceil(1.3 * np.log(FORGOTTEN) / np.log(max(slowest, 1e-6)))) + 2
-    k = np.arange(-(-steps // window) * window)
+    current_lasts, membrane_lasts = (_lasts(max(pair)) for pair in ((a, a_chip), (b, b_chip)))
+    steps = -(-min(max(current_lasts, membrane_lasts), current_lasts + window) // window) * window
+    k = np.arange(steps + 1)
     exact_current, current = a**k, a_chip**k
     exact = lfilter([1.0], [1.0, -b], exact_current)
     response = lfilter([1.0], [1.0, -b_chip], current)
     source = np.abs(current - exact_current)
     source[1:] += abs(b_chip - b) * exact[:-1]
     deviation = lfilter([1.0], [1.0, -b_chip], source)
+    rest = _after(float(response[-1]), float(exact[-1]), float(deviation[-1]), b, b_chip, window)
+    exact, response, deviation = exact[:-1], response[:-1], deviation[:-1]
     off = response - exact
     blocks = [np.sum(each.reshape(-1, window).max(axis=1)) for each in (response, deviation)]
-    values = (
-        *(blocks[0], blocks[1], response.max(), deviation.max()),
-        *(response.sum(), off.sum(), response @ response, response @ off, off @ off),
-    )
-    return dict(zip(NAMES, map(float, values), strict=True))
+    values = {
+        "A": blocks[0] + rest["A"],
+        "B": blocks[1] + rest["B"],
+        "most A": response.max(),
+        "most B": max(deviation.max(), rest["most B"]),
+        "sum": response.sum() + rest["sum"],
+        "sum off": off.sum() + rest["sum off"],
+        "squares": response @ response + rest["squares"],
+        "products": response @ off + rest["products"],
+        "squares off": off @ off + rest["squares off"],
+    }
+    return {name: float(value) for name, value in values.items()}
+
+
+def _lasts(remains: float) -> int:
+    """Steps after which less than :data:`FORGOTTEN` is left."""
+    return int(np.ceil(1.3 * np.log(FORGOTTEN) / np.log(max(remains, 1e-6)))) + 2
+
+
+def _after(
+    response: float, exact: float, deviation: float, b: float, b_chip: float, window: int
+) -> dict[str, float]:
+    r"""What a response adds once no current is left: both voltages decay alone, from `response` and `exact`.
+
+    Then :math:`B(j) = \hat b^j B(0) + h(0)\,|\hat b^j - b^j|`, and of two decays x > y the difference rises by less than
+    :math:`(x-y)\,y^j` in a step: so a block's largest value is at most :math:`x^j - y^j + n(x-y)\,y^j`.
+    """
+    slow, fast = max(b, b_chip), min(b, b_chip)
+    of_slow, of_fast, of_chip = (1.0 - each**window for each in (slow, fast, b_chip))
+    apart = 1.0 / of_slow - 1.0 / of_fast + window * (slow - fast) / of_fast
+    chips, both, exacts = 1.0 - b_chip**2, 1.0 - b * b_chip, 1.0 - b**2
+    products = response**2 / chips - response * exact / both
+    return {
+        "A": response / of_chip,
+        "B": deviation / of_chip + exact * apart,
+        "most B": deviation + exact * float(_farthest_powers(np.array([b]), np.array([b_chip]))[0]),
+        "sum": response / (1.0 - b_chip),
+        "sum off": response / (1.0 - b_chip) - exact / (1.0 - b),
+        "squares": response**2 / chips,
+        "products": products,
+        "squares off": max(products - response * exact / both + exact**2 / exacts, 0.0),
+    }
 
 
 def _moments(
