@@ -75,10 +75,13 @@ class Detectors:
     def places(self) -> int:
         return self.synapses.neurons // (self.classes * self.branches)
 
-    def counts(self, neurons: np.ndarray) -> np.ndarray:
-        """Spikes of every class, places and branches together, from the numbers of the neurons that fired."""
-        owner = neurons // self.places % self.classes
-        return np.bincount(owner, minlength=self.classes)
+    def field(self, neurons: np.ndarray) -> np.ndarray:
+        """Spikes of every class at every place, both branches together, from the numbers of the neurons that fired.
+
+        Shape (classes, places); places go row by row.
+        """
+        detector = neurons % (self.classes * self.places)
+        return np.bincount(detector, minlength=self.classes * self.places).reshape(self.classes, -1)
 
 
 def whole_thresholds(quantised: Quantised, thresholds: np.ndarray) -> np.ndarray:

@@ -9,9 +9,13 @@ import numpy as np
 
 from neurodeploy.delays.events import OFF, ON, Events
 from neurodeploy.delays.layer import Layer
+from neurodeploy.delays.motions import Motions
 
 FAST_PNG = {"compress_level": 1}
 """Half the time to write, for some more bytes."""
+
+FIELDS = 5
+"""Movies whose field of directions is drawn."""
 
 SIGNS = "PuOr_r"
 """OFF and negative in violet, ON and positive in orange; they differ without colour vision too."""
@@ -123,6 +127,73 @@ def kernels(layer: Layer, path: str | PathLike[str]) -> None:
         axes.set_ylabel("back along motion", fontsize=9)
     figure.suptitle("Kernels of ON events; dotted: the class's speed", x=0.01, ha="left", fontsize=11)
     figure.savefig(path, dpi=90, pil_kwargs=FAST_PNG)
+
+
+def directions(
+    motions: Motions,
+    row: np.ndarray,
+    column: np.ndarray,
+    fields: np.ndarray,
+    labels: Sequence[int],
+    stamp: str,
+    path: str | PathLike[str],
+) -> None:
+    """At every place the motion of the class that fired most, one frame a movie; the movie's own motion below it.
+
+    Arrows point along the motion, are as long as it is fast, and blue where it is the movie's; places where no class
+    fired more than every other have none.
+
+    Parameters
+    ----------
+    motions : Motions
+    row, column : ndarray, shape (places,)
+    fields : ndarray, shape (movies, classes, places)
+        Spikes.
+    labels : sequence of int
+        The movies' motions.
+    stamp : str
+        What executed it.
+    path : path
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(2.5 * len(labels), 3.1), layout="constrained")
+    spacing = np.diff(np.unique(row)).min(initial=8)
+    for axes, field, label in zip(
+        figure.subplots(1, len(labels), squeeze=False)[0], fields, labels, strict=True
+    ):
+        winner = field.argmax(axis=0)
+        most = field.max(axis=0)
+        fired = (most > 0) & ((field == most).sum(axis=0) == 1)
+        velocity = motions.velocities[winner[fired]]
+        colours = np.where(winner[fired] == label, "#1f4e79", "#d08a4a")
+        axes.quiver(
+            column[fired],
+            row[fired],
+            velocity[:, 1],
+            velocity[:, 0],
+            color=colours,
+            angles="xy",
+            scale_units="xy",
+            scale=max(motions.speeds) / (0.9 * spacing),
+            width=0.014,
+        )
+        axes.set_xlim(column.min() - spacing, column.max() + spacing)
+        axes.set_ylim(row.max() + spacing, row.min() - spacing)
+        axes.set_aspect("equal")
+        axes.set_xticks([])
+        axes.set_yticks([])
+        right = np.mean(winner[fired] == label) if fired.any() else 0.0
+        axes.set_title(
+            f"{motions.label(label)}\n{100 * right:.0f} % of {fired.sum()} places right", fontsize=9
+        )
+    figure.suptitle(
+        f"Motion of most spikes at each place; above each the movie's own; {stamp}",
+        x=0.01,
+        ha="left",
+        fontsize=10,
+    )
+    figure.savefig(path, dpi=100, pil_kwargs=FAST_PNG)
 
 
 def accuracy(

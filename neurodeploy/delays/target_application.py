@@ -1,8 +1,9 @@
 """``neurodeploy run delays --backend``: the detectors as spiking neurons on a target, movie after movie, judged by counts.
 
 ``counts.csv`` has every movie's spikes by class, ``spikes.npz`` every spike, ``decisions.csv``, ``metrics.json`` and
-``run.json`` as for every run.  Every spike is compared with the dense reference, and beside the target's decisions stand
-those of the evidence rule in floating point on the same movies.
+``run.json`` as for every run; pictures of the events, the kernels, and the field of directions that the spikes say.
+Every spike is compared with the dense reference, and beside the target's decisions stand those of the evidence rule in
+floating point on the same movies.
 """
 
 from __future__ import annotations
@@ -22,11 +23,12 @@ from neurodeploy.delays import layer as layers
 from neurodeploy.delays import network
 from neurodeploy.delays.evaluation import STREAM_CALIBRATION, Score, TestSet, calibrate, evaluate
 from neurodeploy.delays.events import Events
+from neurodeploy.delays.layer import Layer
 from neurodeploy.delays.movies import MovieSettings
 from neurodeploy.delays.network import Detectors
 from neurodeploy.delays.readout import spike_rate
 from neurodeploy.delays.run_application import CALIBRATION_MOVIES, SIZES, by_image, write_decisions
-from neurodeploy.delays.synapses import Quantised, prune, quantise
+from neurodeploy.delays.synapses import Quantised, places, prune, quantise
 from neurodeploy.delays.train_application import choose_images
 from neurodeploy.errors import RequestError, did_you_mean
 from neurodeploy.options import RunOptions
@@ -45,7 +47,7 @@ class Answers:
 
     Attributes
     ----------
-    counts : ndarray of int64, shape (movies, classes)
+    fields : ndarray of int64, shape (movies, classes, places)
         Spikes in the bins that count, those after the longest delay.
     steps, neurons : ndarray
         Of every spike: the bin it answers to, counted over all movies, and the neuron.
@@ -54,11 +56,16 @@ class Answers:
     report : Report
     """
 
-    counts: np.ndarray
+    fields: np.ndarray
     steps: np.ndarray
     neurons: np.ndarray
     differing: int
     report: Report
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Spikes of every class over the field, (movies, classes)."""
+        return self.fields.sum(axis=2)
 
 
 def show_movies(
@@ -93,15 +100,15 @@ def show_movies(
     within = steps < total
     steps, neurons = steps[within], neurons[within].astype(np.int64)
     counting = steps % length >= quantised.layer.delays
-    counts, differing = [], 0
+    fields, differing = [], 0
     for number, events in enumerate(movies):
         mine = counting & (steps // length == number)
-        counts.append(made.counts(neurons[mine]))
+        fields.append(made.field(neurons[mine]))
         t, neuron = network.dense_reference(quantised, made, events)
         expected = (t * made.synapses.neurons + neuron)[t >= quantised.layer.delays]
         given = steps[mine] % length * made.synapses.neurons + neurons[mine]
         differing += len(np.setxor1d(expected, given, assume_unique=True))
-    return Answers(np.array(counts), steps, neurons, differing, session.report)
+    return Answers(np.array(fields), steps, neurons, differing, session.report)
 
 
 @dataclass
@@ -203,6 +210,7 @@ def run_on_target(
         }
         write_decisions(folder / "decisions.csv", scores)
         write_counts(folder / "counts.csv", answers.counts)
+        draw(folder, whole, made, shown, answers)
         np.savez_compressed(folder / "spikes.npz", step=answers.steps, neuron=answers.neurons)
         facts = answers.report.facts
         data: dict[str, Any] = {
@@ -258,6 +266,28 @@ def run_on_target(
             ),
         )
     return TargetResult(data, wanted)
+
+
+def draw(
+    folder: Path, layer: Layer, made: Detectors, shown: list[tuple[Events, int, str]], answers: Answers
+) -> None:
+    """The events of the first movie, the kernels, and the directions detected over the frame of the first movies."""
+    from neurodeploy.delays import pictures
+
+    events, label, image = shown[0]
+    pictures.events(events, f"{image}: {layer.motions.label(label)}", folder / "events.png")
+    pictures.kernels(layer, folder / "kernels.png")
+    row, column = places(made.height, made.width, layer.radius, made.stride)
+    labels = [one[1] for one in shown[: pictures.FIELDS]]
+    pictures.directions(
+        layer.motions,
+        row,
+        column,
+        answers.fields[: pictures.FIELDS],
+        labels,
+        f"executed by: {answers.report.executed_by}",
+        folder / "directions.png",
+    )
 
 
 def write_counts(path: Path, counts: np.ndarray) -> None:

@@ -61,6 +61,7 @@ def test_as_spikes_every_one_is_the_references_and_their_counts_decide(given, tm
     counts = np.array(rows[1:], int)[:, 1:]
     decided = [int(row[3]) for row in list(csv.reader((out / "decisions.csv").open()))[1:]]
     assert counts.argmax(axis=1).tolist() == decided and counts.sum() == told["spikes_compared"]
+    assert {"events.png", "kernels.png", "directions.png"} <= {f.name for f in out.iterdir()}
     with np.load(out / "spikes.npz") as kept:
         assert len(kept["step"]) == told["spikes"] and kept["step"].max() < 6 * 60
 
