@@ -17,6 +17,7 @@ from neurodeploy.backends.loihi.program_session import ProgramSession
 from neurodeploy.backends.loihi.reference import simulate
 from neurodeploy.chips.loihi import LOIHI2
 from neurodeploy.errors import RequestError
+from neurodeploy.models.network import Population
 
 
 class Idle(ProgramSession):
@@ -102,6 +103,15 @@ def test_a_parameter_that_is_lost_on_the_chip_is_refused_while_a_model_runs():
     endless["tau_m"][:] = 1e6
     with pytest.raises(RequestError, match="is inf ms on the chip"):
         session.set_parameters(1, endless)
+
+
+def test_a_new_rate_is_told_with_the_spikes_it_loses():
+    noise = {"rate": np.array([50.0]), "start": np.zeros(1), "duration": np.full(1, 1e10)}
+    session = Idle(
+        network([Population("noise", "SpikeSourcePoisson", 1, noise, {}), cells()], [connect(0, 1, 0.01)])
+    )
+    session.set_parameters(0, {**noise, "rate": np.array([400.0])})
+    assert "at 400 Hz a neuron sends 329.7 Hz" in session.report.changes[0]
 
 
 def test_what_is_rounded_while_a_model_runs_is_told_once():

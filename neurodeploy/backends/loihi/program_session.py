@@ -10,7 +10,7 @@ import numpy as np
 from neurodeploy.backends.base import Options, Session
 from neurodeploy.backends.loihi.changing import mantissas, membranes, registers, rounding, units_per_mantissa
 from neurodeploy.backends.loihi.discretise import Membrane
-from neurodeploy.backends.loihi.inputs import array_source, poisson_source
+from neurodeploy.backends.loihi.inputs import array_source, poisson_source, say_coinciding
 from neurodeploy.backends.loihi.overflow import changed_program, refuse_overflow
 from neurodeploy.backends.loihi.program import Compartments, LoihiProgram
 from neurodeploy.chips.loihi import LoihiChip
@@ -147,6 +147,9 @@ class ProgramSession(Session):
         try:
             if changed.is_source:
                 refuse_overflow(self.network, self.program)
+                coinciding: list[str] = []
+                say_coinciding(self.network, population, coinciding)
+                self._say(coinciding)
             else:
                 self._load_registers(population)
         except RequestError:
