@@ -13,7 +13,7 @@ import pytest
 from drive import cells, source, synapses
 from lava_programs import needs_lava
 from reference_cam import simulate as reference
-from test_cli import call, refused
+from test_cli import call
 
 from neurodeploy import pynn as sim
 from neurodeploy.backends.base import Options
@@ -22,7 +22,7 @@ from neurodeploy.cam import experiments
 from neurodeploy.cam.application import simulate
 from neurodeploy.cam.decoding import spike_rows
 from neurodeploy.cam.experiments import RECORDINGS
-from neurodeploy.errors import UnsupportedError
+from neurodeploy.errors import RequestError, UnsupportedError
 from neurodeploy.models.network import Injection, Network, Plasticity, Recorded
 
 
@@ -147,7 +147,7 @@ def test_what_it_does_not_run_is_refused_by_label(changes: dict, word: str) -> N
     assert word in str(caught.value)
 
 
-def test_a_machine_of_other_rules_is_refused(tmp_path: Path) -> None:
-    wrong = ("--backend", "loihi", "--rules", "spinnaker", "--hardware", "loihi2-sim")
-    answer = call("run", "cam", *wrong, "--out", str(tmp_path / "out"))
-    refused(answer, tmp_path, ["loihi2-sim", "spinnaker", "lava-float"], left=[])
+def test_a_machine_of_other_rules_is_refused() -> None:
+    with pytest.raises(RequestError, match="loihi2-sim") as caught:
+        simulate(experiments.functional(), Options("spinnaker", hardware="loihi2-sim"), "loihi")
+    assert "lava-float" in caught.value.fix
