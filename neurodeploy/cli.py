@@ -376,7 +376,7 @@ def serve(
 
 @app.command()
 def check(
-    model: Annotated[str, typer.Argument(help="cam, lsm, or the path of a PyNN script.")],
+    model: Annotated[str, typer.Argument(help="cam, lsm, delays, or the path of a PyNN script.")],
     arguments: Annotated[
         list[str] | None, typer.Argument(help="The script's own arguments, after --.", show_default=False)
     ] = None,
@@ -400,6 +400,13 @@ def check(
     variant: Annotated[
         str | None, typer.Option(help="lsm: nalsm, lsm-stdp, lsm-ap-stdp or lsm.", show_default="lsm")
     ] = None,
+    synapses: Annotated[
+        int | None, typer.Option(help="delays: prune to this many.", show_default="652")
+    ] = None,
+    bits: Annotated[int | None, typer.Option(help="delays: bits of a weight.", show_default="8")] = None,
+    size: Annotated[
+        str | None, typer.Option(help="delays: patch, small or paper.", show_default="patch")
+    ] = None,
     seed: Seed = 0,
     as_json: Json = False,
     debug: Debug = False,
@@ -414,6 +421,9 @@ def check(
         "neurons": neurons,
         "inputs": inputs,
         "variant": variant,
+        "synapses": synapses,
+        "bits": bits,
+        "size": size,
         "seed": seed,
     }
     result = checking.check(model, backend, hardware, rules, allow_losses, arguments, **given)

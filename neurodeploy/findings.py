@@ -73,8 +73,6 @@ class Amount:
     used : float
     limit : float or None
         None where nobody has published one, or the machine says it only when it is there.
-    count : int
-        On how many cores it is taken so, at most `used` each.
     """
 
     kind: str
@@ -83,7 +81,6 @@ class Amount:
     used: float
     limit: float | None
     unit: str = ""
-    count: int = 1
 
     @property
     def headroom(self) -> float | None:

@@ -7,6 +7,7 @@ piece of what must be said, and the mending that what is said asks for.
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -137,7 +138,7 @@ def initial(name: str, value: float) -> Change:
 
 def population(made: Population, position: int = 1) -> Change:
     def change(network: Network) -> None:
-        network.populations[position] = replace(made, parameters=dict(made.parameters))
+        network.populations[position] = deepcopy(made)
         if position == 1:
             network.recorded = [
                 r for r in network.recorded if r.population != 1 or len(r.neurons) <= made.size
@@ -201,6 +202,20 @@ def both(*changes: Change) -> Change:
 def beside(**given: Any) -> Change:
     """A second projection between the two populations."""
     return lambda network: network.projections.append(wires(label="more", **given))
+
+
+def many(rule: Plasticity | None) -> Change:
+    """256 synapses from one neuron onto 256: a row of a whole core."""
+
+    def change(network: Network) -> None:
+        network.populations[1] = cells(size=256)
+        index = np.arange(256, dtype=np.int32)
+        ones = np.ones(256)
+        network.projections[0] = Projection(
+            "wires", 0, 1, "excitatory", np.zeros(256, dtype=np.int32), index, 0.5 * ones, ones, rule
+        )
+
+    return change
 
 
 def end_on_source(network: Network) -> None:
@@ -429,6 +444,22 @@ FAULTS = (
         projection(weight=varied(0.5, -0.5), plasticity=SHORT),
         projection(plasticity=SHORT),
         LAVA,
+    ),
+    Fault(
+        "100,000 neurons on four chips",
+        "",
+        "takes 392 cores",
+        population(cells(size=100_000)),
+        population(cells(size=10_000)),
+        BOARD,
+    ),
+    Fault(
+        "256 plastic synapses from a neuron onto a core",
+        "wires",
+        "at most 254 are possible",
+        many(RULE),
+        many(None),
+        BOARD,
     ),
     Fault("a time step of 0.05 ms", "", "multiple of 0.1 ms", time_step(0.05), time_step(0.1), BOARD),
     Fault(

@@ -270,7 +270,7 @@ def test_static_synapses_need_no_longer_ring() -> None:
 
 @pytest.mark.parametrize("delay", [32.0, 64.0])
 def test_plastic_delay_of_a_whole_ring_is_refused(delay: float) -> None:
-    pairs = [(0, i) for i in range(256)]
+    pairs = [(0, i) for i in range(254)]
     model = network(
         synapses(pairs, delay=delay, plasticity=RULE, label="learn"), populations=[source(), cells(size=256)]
     )

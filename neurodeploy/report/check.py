@@ -181,12 +181,12 @@ def _span(values: np.ndarray) -> str:
 
 
 def _amounts(amounts: list[Amount]) -> Sheet:
-    sheet = Sheet("What it takes", ("whose", "what", "used", "limit", "headroom", "unit", "cores"))
+    sheet = Sheet("What it takes", ("whose", "what", "used", "limit", "headroom", "unit"))
     for each in amounts:
         limit = "" if each.limit is None else each.limit
         left = "" if each.headroom is None else each.headroom
         whose = each.label or "the model"
-        sheet.rows.append((whose, each.quantity, each.used, limit, left, each.unit, each.count))
+        sheet.rows.append((whose, each.quantity, each.used, limit, left, each.unit))
     return sheet
 
 
@@ -257,7 +257,37 @@ def lsm(
     return Subject("lsm", build(design), round(SAMPLE_MS / TIME_STEP_MS))
 
 
-MODELS: dict[str, Callable[..., Subject]] = {"cam": cam, "lsm": lsm}
+def delays(
+    target: Backend,
+    rules: str,
+    synapses: int | None = None,
+    bits: int | None = None,
+    size: str | None = None,
+    seed: int = 0,
+) -> Subject:
+    """The motion detectors that come along, with thresholds in the middle of their range and without events."""
+    from neurodeploy.delays import layer, network
+    from neurodeploy.delays.run_application import SIZES
+    from neurodeploy.delays.synapses import prune, quantise
+    from neurodeploy.delays.target_application import DEFAULT_BITS, DEFAULT_SIZE, DEFAULT_SYNAPSES
+    from neurodeploy.models import pynn as sim
+
+    size = size or DEFAULT_SIZE
+    if size not in SIZES:
+        raise RequestError(
+            f"There is no size '{size}'.{did_you_mean(size, SIZES)}", fix=f"choose {', '.join(SIZES)}"
+        )
+    height, width, steps, stride = SIZES[size]
+    quantised = quantise(prune(layer.shipped(), synapses or DEFAULT_SYNAPSES), bits or DEFAULT_BITS)
+    reach = np.abs(quantised.layer.weights).sum(axis=(1, 2, 3, 4)) / 2.0
+    made = network.detectors(quantised, quantised.layer.bias + reach, height, width, stride[1])
+    sim.setup(timestep=network.TIME_STEP, min_delay=network.TIME_STEP, backend=target, rules=rules, seed=seed)
+    network.build(sim, made, [np.empty(0)] * made.synapses.inputs)
+    note = "thresholds are in the middle of their range, and there are no events: a run calibrates and shows them"
+    return Subject("delays", sim.capture(), steps, notes=[note])
+
+
+MODELS: dict[str, Callable[..., Subject]] = {"cam": cam, "lsm": lsm, "delays": delays}
 """The models that come with neurodeploy, as a Network."""
 
 

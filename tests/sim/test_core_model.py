@@ -139,9 +139,9 @@ MUTATIONS = {
     ),
     "one more bit for the sum": (
         "static",
-        spinnaker_core,
+        spinnaker_weights,
         "ring_shift",
-        lambda largest: spinnaker_weights.ring_shift(largest) + 1,
+        lambda largest, own=spinnaker_weights.ring_shift: own(largest) + 1,
     ),
     "refractory times to nearest": (
         "static",

@@ -190,9 +190,9 @@ def _recordable(network: Network, judge: Judge) -> None:
     """Raise where something is to be recorded that the chip's neuron has not."""
     for recorded in network.recorded:
         population = network.populations[recorded.population]
-        allowed = RECORDABLE.get(population.cell, ("spikes",))
+        allowed = ("spikes",) if population.is_source else RECORDABLE.get(population.cell)
         with judge.each(population):
-            if recorded.variable not in allowed:
+            if allowed is not None and recorded.variable not in allowed:
                 raise UnsupportedError(
                     f"Population '{population.label}': '{recorded.variable}' of {population.cell} can't be recorded on Loihi",
                     why=f"what can be is {', '.join(allowed)}",

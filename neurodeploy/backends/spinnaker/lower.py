@@ -13,6 +13,7 @@ import numpy as np
 from neurodeploy.backends.lowering import refuse, refuse_target, spike_steps, split_delay, whole_delays
 from neurodeploy.backends.spinnaker.program import FORMAT, Program
 from neurodeploy.backends.spinnaker.provenance import native_name
+from neurodeploy.backends.spinnaker.resources import refuse_long_row, refuse_too_large
 from neurodeploy.chips.catalogue import rules_by_name
 from neurodeploy.chips.rules import GRID_TOLERANCE
 from neurodeploy.chips.spinnaker import SPINNAKER
@@ -93,9 +94,11 @@ def lower(
     _same_rule_for_each_target(network, judge)
     for position, projection in enumerate(network.projections):
         if projection.size:
-            _projection(network, position, projection, program, judge)
+            _projection(network, position, projection, hardware, program, judge)
     _longer_rings(network, hardware, program, judge)
     _refuse_lost_delays(network, hardware, program, judge)
+    with judge.each():
+        refuse_too_large(judge.sound(network), hardware, factor, judge)
     _recordings(network, program, judge)
     with judge.each():
         program.timeline = timeline(network, network.injections, judge)
@@ -427,7 +430,12 @@ def timeline(
 
 
 def _projection(
-    network: Network, position: int, projection: Projection, program: Program, judge: Judge
+    network: Network,
+    position: int,
+    projection: Projection,
+    hardware: SpinnakerHardware,
+    program: Program,
+    judge: Judge,
 ) -> None:
     pre, post = network.populations[projection.pre], network.populations[projection.post]
     with judge.each(projection, pre, post):
@@ -459,6 +467,8 @@ def _projection(
                 program.arrays[key] = np.asarray(getattr(projection, f"{name}_index"), dtype=np.int32)
                 entry["arrays"][name] = key
         program.plan["projections"].append(entry)
+        with judge.each(projection):
+            refuse_long_row(projection, post, entry["pattern"], hardware)
         if projection.plasticity is not None:
             entry["plasticity"] = _plasticity(projection, projection.plasticity, post, steps, program)
 

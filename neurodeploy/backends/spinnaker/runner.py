@@ -192,7 +192,9 @@ class Runner:
         array = {name: self.arrays[key] for name, key in entry["arrays"].items()}
         weight, delay = array["weight"], array["delay"]
         if entry["pattern"] == "list":
+            # sPyNNaker 7.4.1 counts the synapses of a row too high in a list that is not sorted by source
             rows = np.column_stack([array["pre"], array["post"], weight, delay])
+            rows = rows[np.argsort(array["pre"], kind="stable")]
             connector = sim.FromListConnector([(int(i), int(j), float(w), float(d)) for i, j, w, d in rows])
         elif entry["pattern"] == "one-to-one":
             connector = sim.OneToOneConnector()
