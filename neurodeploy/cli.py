@@ -149,7 +149,10 @@ def cam(
 @run.command()
 def delays(
     experiment: Annotated[
-        str, typer.Option(help="motion, or curves (accuracy against synapses and against delays).")
+        str,
+        typer.Option(
+            help="motion; curves (accuracy against synapses and delays); motifs (known spike motifs)."
+        ),
     ] = "motion",
     model: Annotated[
         Path | None,
@@ -199,14 +202,20 @@ def delays(
     debug: Debug = False,
 ) -> None:
     """The motion detectors with heterogeneous delays on movies over held-out images; with --backend as spiking neurons."""
-    from neurodeploy.delays.run_application import refuse_beside, run_delays
+    from neurodeploy.delays.motifs import run_motifs
+    from neurodeploy.delays.run_application import refuse_beside, refuse_beside_motifs, run_delays
     from neurodeploy.delays.target_application import run_on_target
 
     machine = {"--rules": rules, "--hardware": hardware, "--host": host, "--faults": faults}
     refuse_beside(backend, experiment, readout, machine)
     result: Any
     with Progress(enabled=not as_json) as progress:
-        if backend is None:
+        if experiment == "motifs":
+            refuse_beside_motifs(
+                {"--model": model, "--synapses": synapses, "--bits": bits, "--size": size, "--images": images}
+            )
+            result = run_motifs(seed, out=out, progress=progress.show)
+        elif backend is None:
             read, seen = readout or "evidence", size or "paper"
             result = run_delays(
                 experiment, model, synapses, bits, read, movies, seen, images, seed, out, progress.show

@@ -30,6 +30,7 @@ from neurodeploy.recording import command_line, default_folder, provenance, run_
 EXPERIMENTS = {
     "motion": "the layer, pruned as asked for, and the same with delay 0 alone",
     "curves": "accuracy against the synapses and against the delays that are kept",
+    "motifs": "spike motifs with known kernels, and how many are found (`motifs.py`)",
 }
 
 SIZES = {
@@ -103,6 +104,17 @@ def refuse_beside(
             why="a target gives spikes",
             fix="leave it out",
         )
+
+
+def refuse_beside_motifs(given: dict[str, object]) -> None:
+    """Raise for options that the experiment without a layer has no use for."""
+    for name, value in given.items():
+        if value is not None:
+            raise RequestError(
+                f"{name} {value} has no meaning beside --experiment motifs",
+                why="it draws kernels of its own, and shows no movie",
+                fix="leave it out",
+            )
 
 
 def choose_layers(

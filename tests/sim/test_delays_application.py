@@ -73,6 +73,7 @@ def test_options_without_a_meaning_are_refused_in_words(given) -> None:
         (["--backend", "brian2", "--readout", "evidence"], "--readout evidence has no meaning beside"),
         (["--backend", "brian2", "--size", "papper"], "Did you mean 'paper'"),
         (["--backend", "brain2"], "brian2"),
+        (["--experiment", "motifs"], "--model .* has no meaning beside --experiment motifs"),
     ):
         with pytest.raises(RequestError, match=told):
             command(*given, *words)
