@@ -45,7 +45,8 @@ def ours(network, plastic: bool, p: np.ndarray, protocol: Protocol) -> tuple[flo
 
 def loop(
     program: Path, design: Design, network, plastic: bool, p: np.ndarray, protocol: Protocol
-) -> tuple[float, float]:
+) -> tuple[float, list[float]]:
+    """Processor seconds, and what the loop prints: liquid spikes, input spikes, seconds, mean magnitudes of weights by source."""
     starts = np.cumsum([0, *(population.size for population in network.populations)])
     pre = np.concatenate([q.pre_index + starts[q.pre] for q in network.projections])
     post = np.concatenate([q.post_index + starts[q.post] for q in network.projections])
@@ -67,10 +68,10 @@ def loop(
         file.flush()
         with subprocess.Popen([program, file.name], stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
-            liquid = float(process.stdout.read().split()[0])
+            said = [float(word) for word in process.stdout.read().split()]
             time.sleep(0.05)
             seconds = processor_seconds(process.pid)  # a zombie still tells
-    return seconds, liquid
+    return seconds, said
 
 
 def main() -> None:
@@ -111,7 +112,7 @@ def main() -> None:
             theirs = [loop(program, design, network, plastic, shown, protocol) for _ in range(options.runs)]
             mine = [ours(network, plastic, shown, protocol)[:2] for _ in range(options.runs)]
             a, b = min(theirs)[0] / len(shown) * 1e3, min(mine)[0] / len(shown) * 1e3
-            spikes = f"{theirs[0][1] / len(shown):.0f}, {mine[0][1] / len(shown):.0f}"
+            spikes = f"{theirs[0][1][0] / len(shown):.0f}, {mine[0][1] / len(shown):.0f}"
             print(f"{name:28} {a:8.3f} {b:8.3f} {b / a:6.2f}  {spikes}")
 
 

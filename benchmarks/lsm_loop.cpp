@@ -120,9 +120,14 @@ int main(int, char** arguments) {
         }
     }
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-    double sum = 0;
-    long count = 0;
-    for (int k = 0; k < synapses; k++)
-        if (pre[k] >= inputs && pre[k] < inputs + excitatory) { sum += w[k]; count++; }
-    std::printf("%ld %ld %.6f %.6f\n", liquid, input, sum / count, seconds);
+    double sum[3] = {0, 0, 0};  // of magnitudes, from inputs, excitatory and inhibitory neurons
+    long count[3] = {0, 0, 0};
+    for (int k = 0; k < synapses; k++) {
+        const int source = pre[k] < inputs ? 0 : pre[k] < inputs + excitatory ? 1 : 2;
+        sum[source] += std::fabs(w[k]);
+        count[source]++;
+    }
+    std::printf("%ld %ld %.6f", liquid, input, seconds);
+    for (int source = 0; source < 3; source++) std::printf(" %.6f", sum[source] / count[source]);
+    std::printf("\n");
 }

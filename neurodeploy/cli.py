@@ -231,7 +231,10 @@ def delays(
 @run.command()
 def lsm(
     dataset: Annotated[
-        str, typer.Option(help="digits (needs no file), mnist, fashion-mnist, or idx (your own IDX files).")
+        str,
+        typer.Option(
+            help="digits (needs no file), mnist, fashion-mnist, nmnist-simulated, or idx (your own IDX files)."
+        ),
     ] = "digits",
     data: Annotated[
         Path | None, typer.Option(help="Folder of the IDX files, plain or .gz.", show_default=False)
@@ -272,6 +275,12 @@ def lsm(
     readout: Annotated[
         str, typer.Option(help="Targets of the read-out: soft (the authors') or hard.")
     ] = "soft",
+    kernel_quality: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Ranks of spike counts of clean and noisy test images, over this many draws."
+        ),
+    ] = 0,
     processes: Annotated[
         int, typer.Option(min=0, help="Processes that samples are shared over; 0: one a processor.")
     ] = 0,
@@ -301,6 +310,7 @@ def lsm(
         test_samples,
         normalisation,
         readout,
+        kernel_quality,
         seed,
         processes,
         scheduler,

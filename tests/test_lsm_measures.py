@@ -74,3 +74,26 @@ def test_5_the_astrocyte_integrates_the_difference() -> None:
 def test_5_a_sparse_astrocyte_reads_its_share() -> None:
     design = Design(64, 20, astrocyte_weight=0.015, astrocyte_density=0.5)
     assert constant(design, 20, 64, 2000)[-1] == pytest.approx(0.15 + 0.015 * (32 - 10), rel=1e-6)
+
+
+def test_the_rank_is_that_of_100_samples_a_class() -> None:
+    """Counts of rank 3 have rank 3; random ones as many as there are neurons; a class of 5 limits all."""
+    random = np.random.default_rng(0)
+    labels = np.arange(400) % 4
+    low = random.integers(0, 5, (400, 3)) @ random.integers(0, 5, (3, 50))
+    assert measures.kernel_rank(low, labels, 3, 0) == 3
+    full = random.integers(0, 50, (400, 50))
+    assert measures.kernel_rank(full, labels, 3, 0) == 50
+    few = np.where(np.arange(400) < 380, 0, 1)
+    few[385:] = 2
+    assert measures.kernel_rank(full, few, 2, 0) == 15
+
+
+def test_noise_is_half_the_range_and_stays_inside_it() -> None:
+    images = np.full((50, 400), 8, np.uint8)
+    found = measures.noisy(images, 16, 1)
+    assert found.max() == 16 and found.min() == 0
+    middle = found[(found > 0) & (found < 16)]
+    assert middle.mean() == pytest.approx(8, abs=0.1)
+    assert np.mean(found == 16) == pytest.approx(0.17, abs=0.02)  # beyond 7.5 of a standard deviation of 7.84
+    np.testing.assert_array_equal(found, measures.noisy(images, 16, 1))

@@ -24,8 +24,9 @@ from neurodeploy.backends.brian2.trials.session import Trials
 from neurodeploy.cache import keep_matplotlib_files
 from neurodeploy.errors import RequestError, did_you_mean
 from neurodeploy.lsm import data as datasets
-from neurodeploy.lsm import measures, phases, readout
-from neurodeploy.lsm.data import CLASSES, NORMALISATIONS, Dataset
+from neurodeploy.lsm import measures, phases, readout, saccades
+from neurodeploy.lsm.data import CLASSES, NORMALISATIONS, Dataset, Images
+from neurodeploy.lsm.drive import Drive, Pixels, Saccades
 from neurodeploy.lsm.model import (
     ASTROCYTE_WEIGHT,
     SAMPLE_MS,
@@ -54,6 +55,9 @@ SNAPSHOTS = {"digits": 10_000}
 
 AUTHORS_SNAPSHOTS = 50_000
 
+EVENT_DATASETS = ("nmnist-simulated",)
+"""Sets that hit the input neurons by events."""
+
 FEATURES = ("plastic", "frozen")
 
 ALWAYS_FROZEN = ("lsm", "lsm-ap-stdp")
@@ -77,6 +81,7 @@ class Request:
     test_samples: int | None = None
     normalisation: str = "separate-maximum"
     readout: str = "soft"
+    kernel_quality: int = 0
     seed: int = 0
     processes: int = 0
     scheduler: str | None = None
@@ -99,13 +104,19 @@ class Result:
         branching = "" if m["branching_factor"] is None else f"branching factor {m['branching_factor']:.3f}; "
         wall = ", ".join(f"{part} {seconds:.0f} s" for part, seconds in m["wall_seconds"].items())
         resumed = {name: n for name, n in m["resumed"].items() if n}
+        quality = m["kernel_quality"]
+        ranks = f"; kernel rank {quality['clean']:.0f}, noisy {quality['noisy']:.0f}" if quality else ""
         return [
             f"[bold]{100 * m['accuracy']:.2f} % of {m['test_samples']:,} test images right[/]{beside};"
             f" validation {100 * m['validation_accuracy']:.2f} %",
             f"{m['variant']}, {m['neurons']:,} neurons, {m['snapshots']:,} snapshots, {m['features']} features of"
             f" {m['training_samples']:,} + {m['validation_samples']:,} images of {m['dataset']}; {m['readout']} read-out",
-            f"{branching}liquid {m['liquid_hz']:.1f} Hz, input {m['input_hz']:.1f} Hz; {wall}",
-            f"normalisation: {m['normalisation']} ({NORMALISATIONS[m['normalisation']]})",
+            f"{branching}liquid {m['liquid_hz']:.1f} Hz, input {m['input_hz']:.1f} Hz{ranks}; {wall}",
+            *(
+                [f"normalisation: {m['normalisation']} ({NORMALISATIONS[m['normalisation']]})"]
+                if m["normalisation"]
+                else []
+            ),
             *(
                 [
                     f"gone on from {', '.join(f'{n:,} {name}' for name, n in resumed.items())} of an earlier command"
@@ -149,6 +160,19 @@ def choose_design(request: Request, inputs: int) -> Design:
         request.astrocyte_density,
         request.start_weight,
     )
+
+
+def choose_drives(request: Request, whole: Dataset) -> dict[str, Drive]:
+    """How the images of either set hit the input neurons."""
+    if request.dataset in EVENT_DATASETS:
+        if request.kernel_quality:
+            raise RequestError(
+                f"--kernel-quality has no meaning beside --dataset {request.dataset}",
+                why="noise is added to pixels",
+                fix="leave it out",
+            )
+        return dict.fromkeys(("training", "test"), Saccades(request.seed))
+    return {part: Pixels(largest) for part, largest in whole.largest(request.normalisation).items()}
 
 
 def choose_features(request: Request) -> bool:
@@ -195,9 +219,11 @@ def run_lsm(request: Request, progress: Callable[[str, int, int], None] | None =
     choose("variant", request.variant, VARIANTS)
     plastic, snapshots = choose_features(request), choose_snapshots(request)
     whole = datasets.load(request.dataset, request.data)
-    largest = whole.largest(request.normalisation)
+    drives = choose_drives(request, whole)
     dataset = whole.first(request.samples, request.test_samples)
-    design = choose_design(request, dataset.training.images.shape[1])
+    pixels = dataset.training.images.shape[1]
+    inputs = saccades.input_count(pixels) if request.dataset in EVENT_DATASETS else pixels
+    design = choose_design(request, inputs)
     wanted = request.out or default_folder(f"lsm-{request.dataset}-{request.variant}")
     with run_directory(wanted) as folder:
         wall: dict[str, float] = {}
@@ -210,14 +236,14 @@ def run_lsm(request: Request, progress: Callable[[str, int, int], None] | None =
         formed = None
         if snapshots:
             shown = dataset.training.images[:learned]
-            formed = phases.form(network, shown, largest["training"], snapshots, progress)
+            formed = phases.form(network, shown, drives["training"], snapshots, progress)
             network = phases.with_weights(network, formed.weights)
         wall["snapshots"] = time.perf_counter() - started
 
         started = time.perf_counter()
         samples = {
-            "training": (dataset.training, largest["training"]),
-            "test": (dataset.test, largest["test"]),
+            "training": (dataset.training, drives["training"]),
+            "test": (dataset.test, drives["test"]),
         }
         processes = request.processes or os.cpu_count() or 1
         found = phases.features(network, plastic, samples, processes, request.scheduler, progress)
@@ -231,8 +257,11 @@ def run_lsm(request: Request, progress: Callable[[str, int, int], None] | None =
         wall["read-out"] = time.perf_counter() - started
 
         started = time.perf_counter()
-        watched = watch(network, plastic, dataset, largest["training"])
+        watched = watch(network, plastic, dataset, drives["training"])
         draw(folder, design, network, formed, watched, dataset, said)
+        quality = None
+        if request.kernel_quality:
+            quality = kernel_quality(request, network, plastic, dataset, drives["test"], found, progress)
         wall["measures and pictures"] = time.perf_counter() - started
         write_decisions(folder / "decisions.csv", dataset.test.labels, said)
         data = {
@@ -242,12 +271,13 @@ def run_lsm(request: Request, progress: Callable[[str, int, int], None] | None =
             "published_accuracy": PUBLISHED.get((request.dataset, request.variant, request.neurons)),
             "readout_iterations": trained.iterations,
             "branching_factor": watched.branching,
+            "kernel_quality": quality,
             **rates(design, found),
             "weights": weight_facts(network),
             "counts_sha256": found.digest(),
             "resumed": {"snapshots": formed.resumed if formed else 0, "samples": found.resumed},
             "silent_samples": silent(found),
-            "changes": changes(dataset, largest),
+            "changes": changes(dataset, drives["test"]),
             "warnings": warnings(dataset, found),
             "peak_memory_mb": peak_memory_mb(),
             "wall_seconds": {**wall, "all": time.perf_counter() - began},
@@ -286,7 +316,7 @@ def describe(
         "start_weight": design.magnitude,
         "snapshots": snapshots,
         "features": "plastic" if plastic else "frozen",
-        "normalisation": request.normalisation,
+        "normalisation": None if dataset.name in EVENT_DATASETS else request.normalisation,
         "readout": request.readout,
         "training_samples": len(dataset.training.labels) - dataset.validation,
         "validation_samples": dataset.validation,
@@ -328,9 +358,9 @@ def silent(found: phases.Features) -> dict[str, int]:
     return {part: int(np.count_nonzero(~counts.any(axis=1))) for part, counts in found.counts.items()}
 
 
-def changes(dataset: Dataset, largest: dict[str, float]) -> list[str]:
+def changes(dataset: Dataset, drive: Drive) -> list[str]:
     """What became of pixels."""
-    pixels = datasets.cut(dataset.test.images, largest["test"])
+    pixels = datasets.cut(dataset.test.images, drive.largest) if isinstance(drive, Pixels) else 0
     return (
         [f"{pixels:,} pixels of test images exceed the training maximum: hit in every step"] if pixels else []
     )
@@ -378,14 +408,15 @@ class Watched:
     branching: float | None
 
 
-def watch(network: Network, plastic: bool, dataset: Dataset, largest: float) -> Watched:
+def watch(network: Network, plastic: bool, dataset: Dataset, drive: Drive) -> Watched:
     """Show the first training images again, and keep every spike."""
     images = dataset.training.images[: measures.BRANCHING_SAMPLES]
     driven = network.populations[0].size
     trials = Trials(network, plastic)
     try:
-        p = datasets.encode(images, largest)
-        events = trials.run(p, np.arange(len(images)), phases.FEATURES[plastic], raster=True).raster
+        events = drive.show(
+            trials, images, np.arange(len(images)), phases.FEATURES[plastic], raster=True
+        ).raster
     finally:
         trials.end()
     connected = measures.connections(network)
@@ -394,6 +425,28 @@ def watch(network: Network, plastic: bool, dataset: Dataset, largest: float) -> 
     factors = [measures.branching_factor(raster, connected) for raster in rasters]
     inputs = measures.raster_of(events, 0, SAMPLE_MS, 0, driven)
     return Watched(inputs, rasters[0], float(np.mean(factors)) if any(factors) else None)
+
+
+def kernel_quality(
+    request: Request,
+    network: Network,
+    plastic: bool,
+    dataset: Dataset,
+    drive: Drive,
+    found: phases.Features,
+    progress: Callable[[str, int, int], None] | None,
+) -> dict[str, float]:
+    """Ranks of the counts of clean and of noisy test images."""
+    brightest = int(dataset.training.images.max())
+    images = measures.noisy(dataset.test.images, brightest, request.seed)
+    samples: dict[str, tuple[Images, Drive]] = {"noisy": (Images(images, dataset.test.labels), drive)}
+    processes = request.processes or os.cpu_count() or 1
+    noisy = phases.features(network, plastic, samples, processes, request.scheduler, progress)
+    clean_and_noisy = {"clean": found.counts["test"], "noisy": noisy.counts["noisy"]}
+    return {
+        name: measures.kernel_rank(counts, dataset.test.labels, request.kernel_quality, request.seed)
+        for name, counts in clean_and_noisy.items()
+    }
 
 
 def write_decisions(path: Path, labels: np.ndarray, said: np.ndarray) -> None:

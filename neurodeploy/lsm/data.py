@@ -39,8 +39,12 @@ DATASETS = {
     "digits": "scikit-learn's 1,797 digits of 8 x 8 pixels; needs no file",
     "mnist": "the published MNIST files, in a folder",
     "fashion-mnist": "the published Fashion-MNIST files, in a folder",
+    "nmnist-simulated": "the same MNIST files, seen by a simulated event camera in three saccades (not the recordings N-MNIST)",
     "idx": "four IDX files of your own, named as MNIST's",
 }
+
+FILES_OF = {"nmnist-simulated": "mnist"}
+"""Sets that are made of another one's files."""
 
 CLASSES = 10
 
@@ -177,10 +181,11 @@ def idx_folder(folder: Path, name: str) -> Dataset:
         )
     checksums: dict[str, str] = {}
     sets: dict[str, Images] = {}
-    published = iter(PUBLISHED.get(name, (None,) * 4))
+    name_of_files = FILES_OF.get(name, name)
+    published = iter(PUBLISHED.get(name_of_files, (None,) * 4))
     for part, (image_file, label_file) in FILES.items():
         images, labels = (
-            read_idx(find(folder, file), next(published), name, checksums)
+            read_idx(find(folder, file), next(published), name_of_files, checksums)
             for file in (image_file, label_file)
         )
         if images.ndim < 2 or labels.ndim != 1 or len(images) != len(labels) or not images.size:

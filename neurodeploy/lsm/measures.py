@@ -88,6 +88,41 @@ def astrocyte_trace(design: Design, inputs: np.ndarray, liquid: np.ndarray, fade
     return np.array(trace)
 
 
+RANK_SAMPLES = 100
+"""Samples of each class that a rank is of (``compute_SP_AP_kernel_quality_measures.py``)."""
+
+NOISE = 125 / 255
+"""Standard deviation of the noise on pixels, as a part of the whole range (``NALSM_SIM_SUPPORT.py``)."""
+
+
+def kernel_rank(counts: np.ndarray, labels: np.ndarray, draws: int, seed: int) -> float:
+    """Mean rank of the matrix of counts of 100 samples a class, over `draws` random choices of them.
+
+    Of clean samples it is the separation that a read-out can use; of noisy ones, what it would generalise over.  Where a class
+    has fewer samples, all classes give as many as it has.
+
+    Parameters
+    ----------
+    counts : ndarray, shape (n, neurons)
+    labels : ndarray, shape (n,)
+    """
+    random = np.random.default_rng([seed, 4])
+    classes = [np.flatnonzero(labels == one) for one in np.unique(labels)]
+    each = min(RANK_SAMPLES, *(len(members) for members in classes))
+    ranks = []
+    for _ in range(draws):
+        chosen = np.concatenate([random.choice(members, each, replace=False) for members in classes])
+        ranks.append(np.linalg.matrix_rank(counts[chosen].astype(np.float64)))
+    return float(np.mean(ranks))
+
+
+def noisy(images: np.ndarray, brightest: int, seed: int) -> np.ndarray:
+    """Images with Gaussian noise on every pixel, cut at 0 and `brightest`."""
+    random = np.random.default_rng([seed, 5])
+    noise = random.standard_normal(images.shape, dtype=np.float32) * np.float32(NOISE * brightest)
+    return np.clip(np.rint(images + noise), 0, brightest).astype(np.uint8)
+
+
 def rate_hz(spikes: float, neurons: int, milliseconds: float) -> float:
     """Mean rate of a neuron."""
     return 1000.0 * spikes / (neurons * milliseconds)

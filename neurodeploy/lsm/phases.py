@@ -11,7 +11,8 @@ import numpy as np
 from neurodeploy.backends.brian2 import compiler
 from neurodeploy.backends.brian2.trials.lower import lower
 from neurodeploy.backends.brian2.trials.session import Protocol, Trials
-from neurodeploy.lsm.data import Images, encode
+from neurodeploy.lsm.data import Images
+from neurodeploy.lsm.drive import Drive
 from neurodeploy.lsm.model import FADE, KICK_MV, SAMPLE_MS, SNAPSHOT_MS
 from neurodeploy.lsm.sharing import Block, Counted, Job, locally, on_cluster
 from neurodeploy.lsm.store import Store
@@ -33,8 +34,8 @@ SNAPSHOTS_KEPT = 1000
 BLOCK = 250
 """Samples a block."""
 
-FIRST_NUMBER = {"training": 0, "test": 1 << 32}
-"""Of the samples of either set: a test image's draws do not depend on how many training images there are."""
+FIRST_NUMBER = {"training": 0, "test": 1 << 32, "noisy": 2 << 32}
+"""Of the samples of each set: a test image's draws do not depend on how many training images there are."""
 
 
 @dataclass
@@ -68,8 +69,8 @@ def program(network: Network, plastic: bool) -> str:
     return compiler.program_key(lower(network, plastic).structure)
 
 
-def image_digest(images: np.ndarray, largest: float) -> str:
-    return hashlib.sha256(repr((images.shape, largest)).encode() + images.tobytes()).hexdigest()
+def image_digest(images: np.ndarray, drive: Drive) -> str:
+    return hashlib.sha256(repr((images.shape, drive)).encode() + images.tobytes()).hexdigest()
 
 
 def snapshot_order(images: int, snapshots: int, seed: int) -> np.ndarray:
@@ -80,13 +81,13 @@ def snapshot_order(images: int, snapshots: int, seed: int) -> np.ndarray:
 
 
 def form(
-    network: Network, images: np.ndarray, largest: float, snapshots: int, progress: Progress | None = None
+    network: Network, images: np.ndarray, drive: Drive, snapshots: int, progress: Progress | None = None
 ) -> Formed:
     """Show `snapshots` of `images`, 20 ms each; weights go on from one to the next.
 
     Goes on from the last kept state of an earlier call that was stopped, to the same result.
     """
-    facts = {"network": network.digest(), "images": image_digest(images, largest), "snapshots": snapshots}
+    facts = {"network": network.digest(), "images": image_digest(images, drive), "snapshots": snapshots}
     facts |= {"protocol": asdict(FORMING), "program": program(network, True)}
     store = Store("liquid", **facts)
     key = store.folder.name
@@ -107,7 +108,7 @@ def form(
             trials.set_state(kept)
             while done < snapshots:
                 numbers = np.arange(done, min(done + SNAPSHOTS_KEPT, snapshots))
-                found = trials.run(encode(images[order[numbers]], largest), numbers, FORMING)
+                found = drive.show(trials, images[order[numbers]], numbers, FORMING)
                 curves["astrocyte"].append(found.modulators[:, :1].ravel())
                 curves["liquid"].append(found.counts[:, trials.driven :].sum(axis=1, dtype=np.float64))
                 curves["inputs"].append(found.counts[:, : trials.driven].sum(axis=1, dtype=np.float64))
@@ -143,7 +144,7 @@ class Features:
     Attributes
     ----------
     counts : dict of str to ndarray of uint16, shape (n, neurons)
-        ``"training"`` and ``"test"``.
+        By part, a key of :data:`FIRST_NUMBER`.
     inputs : dict of str to ndarray, shape (n,)
         Spikes of all input neurons.
     key : str
@@ -160,15 +161,15 @@ class Features:
     def digest(self) -> str:
         """SHA-256 of all counts."""
         sha = hashlib.sha256()
-        for part in FIRST_NUMBER:
-            sha.update(np.ascontiguousarray(self.counts[part], dtype="<u2").tobytes())
+        for part in self.counts:
+            sha.update(np.ascontiguousarray(self.counts[part], dtype="<u2").data)
         return sha.hexdigest()
 
 
 def features(
     network: Network,
     plastic: bool,
-    samples: dict[str, tuple[Images, float]],
+    samples: dict[str, tuple[Images, Drive]],
     processes: int,
     scheduler: str | None = None,
     progress: Progress | None = None,
@@ -181,8 +182,8 @@ def features(
         The formed liquid.
     plastic : bool
         Whether weights learn during a sample.
-    samples : dict of str to (Images, float)
-        ``"training"`` and ``"test"``: images, and what their shares are divided by.
+    samples : dict of str to (Images, Drive)
+        By part, a key of :data:`FIRST_NUMBER`: images, and how they hit the input neurons.
     processes : int
         Of this machine, where there is no `scheduler`.
     scheduler : str, optional
@@ -206,16 +207,16 @@ def features(
         counts[part][rows], inputs[part][rows] = found.liquid, found.inputs
 
     with store.held():
-        for part, (images, largest) in samples.items():
+        for part, (images, drive) in samples.items():
             for begin in range(0, len(images.labels), BLOCK):
                 rows = slice(begin, min(begin + BLOCK, len(images.labels)))
                 shown = images.images[rows]
-                name = f"{part}-{begin}-{image_digest(shown, largest)[:16]}"
+                name = f"{part}-{begin}-{image_digest(shown, drive)[:16]}"
                 places[name] = part, rows
                 kept = store.load(name)
                 if kept is None:
                     numbers = FIRST_NUMBER[part] + np.arange(rows.start, rows.stop)
-                    blocks.append(Block(name, shown, largest, numbers))
+                    blocks.append(Block(name, shown, drive, numbers))
                 else:
                     put(name, Counted(**kept))
                     done += len(shown)

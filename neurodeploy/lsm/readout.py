@@ -39,13 +39,13 @@ READOUTS = {
     "hard": Recipe(1.0, 1e-5, "hard targets, a penalty of 1e-5"),
 }
 
-ITERATIONS = 1000
+ITERATIONS = 500
 """Of L-BFGS, at most."""
 
-LOOK_EVERY = 10
+LOOK_EVERY = 5
 """Iterations between looks at the validation accuracy."""
 
-PATIENCE = 200
+PATIENCE = 100
 """Iterations without a better validation accuracy, after which training ends."""
 
 
@@ -126,7 +126,8 @@ def train(
     .. math:: \min_{W, b} -\frac1n \sum_k \sum_c q_{kc} \log \mathrm{softmax}(x_k W + b)_c + \frac{\lambda}{2} |W|^2
 
     with targets q of 1, or the soft one, for the right class.  The last `validation` samples are not learned from; the weights
-    are those of the iteration that classifies them best.
+    are those of the iteration that classifies them best.  Inside, variables are scaled as if every feature had mean 0 and
+    standard deviation 1: the same minimum, in a tenth of the iterations.
     """
     from scipy.optimize import minimize
     from threadpoolctl import threadpool_limits
@@ -136,29 +137,34 @@ def train(
     targets = np.full((learned, CLASSES), (1 - chosen.target) / (CLASSES - 1), np.float32)
     targets[np.arange(learned), labels[:learned]] = chosen.target
     shape = x.shape[1], CLASSES
+    mean = x.mean(axis=0, dtype=np.float64)
+    spread = x.std(axis=0, dtype=np.float64)[:, None]
+    spread[spread == 0] = 1.0
     best = Trained(np.zeros(shape, np.float32), np.zeros(CLASSES, np.float32), -1.0, 0)
     iteration = -1
 
     def split(flat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return flat[CLASSES:].reshape(shape).astype(np.float32), flat[:CLASSES].astype(np.float32)
+        weights = flat[CLASSES:].reshape(shape) / spread
+        return weights.astype(np.float32), (flat[:CLASSES] - mean @ weights).astype(np.float32)
 
-    def part(flat: np.ndarray, begin: int) -> tuple[float, np.ndarray]:
-        weights, bias = split(flat)
+    def part(weights: np.ndarray, bias: np.ndarray, begin: int) -> tuple[float, np.ndarray, np.ndarray]:
         rows = slice(begin, begin + ROWS)
         logits = x[rows] @ weights + bias
         logits -= logits.max(axis=1, keepdims=True)
         logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
         slope = np.exp(logits) - targets[rows]
-        gradient = np.concatenate([slope.sum(axis=0), (x[rows].T @ slope).ravel()])
-        return -float(np.sum(targets[rows] * logits, dtype=np.float64)), gradient
+        return -float(np.sum(targets[rows] * logits, dtype=np.float64)), x[rows].T @ slope, slope.sum(axis=0)
 
     def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        cross, gradient = 0.0, np.zeros_like(flat)
-        for one, slope in pool.map(lambda begin: part(flat, begin), range(0, learned, ROWS)):
-            cross += one / learned
-            gradient += slope / learned
-        gradient[CLASSES:] += chosen.penalty * flat[CLASSES:]
-        return cross + chosen.penalty / 2 * float(flat[CLASSES:] @ flat[CLASSES:]), gradient
+        weights, bias = split(flat)
+        total, by_weights, by_bias = 0.0, np.zeros(shape), np.zeros(CLASSES)
+        for cross, one, other in pool.map(lambda begin: part(weights, bias, begin), range(0, learned, ROWS)):
+            total += cross / learned
+            by_weights += one / learned
+            by_bias += other / learned
+        by_weights += chosen.penalty * weights - mean[:, None] * by_bias
+        gradient = np.concatenate([by_bias, (by_weights / spread).ravel()])
+        return total + chosen.penalty / 2 * float(np.sum(np.square(weights, dtype=np.float64))), gradient
 
     def look(flat: np.ndarray) -> None:
         nonlocal best, iteration

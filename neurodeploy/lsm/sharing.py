@@ -16,7 +16,7 @@ import numpy as np
 
 from neurodeploy.backends.brian2.trials.session import Protocol, Trials
 from neurodeploy.errors import RequestError, RunError, ToolchainMissingError
-from neurodeploy.lsm.data import encode
+from neurodeploy.lsm.drive import Drive
 from neurodeploy.models.network import Network
 
 
@@ -41,15 +41,15 @@ class Block:
     ----------
     name : str
     images : ndarray, shape (n, pixels)
-    largest : float
-        See :func:`neurodeploy.lsm.data.encode`.
+    drive : Drive
+        How they hit the input neurons.
     numbers : ndarray of int64, shape (n,)
         What tells the draws of one sample from those of another.
     """
 
     name: str
     images: np.ndarray
-    largest: float
+    drive: Drive
     numbers: np.ndarray
 
 
@@ -71,7 +71,7 @@ class Counted:
 
 def count(trials: Trials, job: Job, block: Block) -> Counted:
     """Run one block."""
-    found = trials.run(encode(block.images, block.largest), block.numbers, job.protocol).counts
+    found = block.drive.show(trials, block.images, block.numbers, job.protocol).counts
     return Counted(found[:, trials.driven :].copy(), found[:, : trials.driven].sum(axis=1, dtype=np.int64))
 
 

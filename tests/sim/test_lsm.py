@@ -15,9 +15,11 @@ import pytest
 
 from neurodeploy import cache
 from neurodeploy.errors import RunError
-from neurodeploy.lsm import data, phases
+from neurodeploy.lsm import data, phases, saccades
 from neurodeploy.lsm.application import Request, run_lsm
+from neurodeploy.lsm.drive import Drive, Pixels, Saccades
 from neurodeploy.lsm.model import Design, build
+from neurodeploy.lsm.saccades import input_count
 
 SMALL = {"neurons": 64, "snapshots": 2500, "samples": 500, "test_samples": 120, "processes": 2}
 
@@ -138,13 +140,17 @@ def alive(pid: int) -> bool:
         return False
 
 
-def small_features(
-    processes: int, scheduler: str | None = None, order: slice = slice(None)
-) -> phases.Features:
+def small_images() -> dict[str, data.Images]:
     images = data.load().first(300, 60)
-    network = build(Design(64, 64, seed=1))
-    samples = {"training": (images.training, 0.05), "test": (images.test, 0.05)}
-    return phases.features(network, True, samples, processes, scheduler)
+    return {"training": images.training, "test": images.test}
+
+
+def small_samples() -> dict[str, tuple[data.Images, Drive]]:
+    return {part: (images, Pixels(0.05)) for part, images in small_images().items()}
+
+
+def small_features(processes: int, scheduler: str | None = None) -> phases.Features:
+    return phases.features(build(Design(64, 64, seed=1)), True, small_samples(), processes, scheduler)
 
 
 def test_13_sharing_changes_nothing(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,8 +196,7 @@ def test_a_simulation_that_is_killed_says_so_and_keeps_what_it_had(
                 if "main" in os.readlink(f"/proc/{pid}/exe"):
                     os.kill(pid, signal.SIGKILL)
 
-    images = data.load().first(300, 60)
-    samples = {"training": (images.training, 0.05), "test": (images.test, 0.05)}
+    samples = small_samples()
     network = build(Design(64, 64, seed=1))
     with pytest.raises(RunError, match="killed by SIGKILL"):
         phases.features(network, True, samples, 2, None, kill)
@@ -203,8 +208,7 @@ def test_two_at_once_do_not_mix(fresh: Path) -> None:
     def second(stage: str, done: int, total: int) -> None:
         small_features(1)
 
-    images = data.load().first(300, 60)
-    samples = {"training": (images.training, 0.05), "test": (images.test, 0.05)}
+    samples = small_samples()
     with pytest.raises(RunError, match="Another process is at work"):
         phases.features(build(Design(64, 64, seed=1)), True, samples, 1, None, second)
 
@@ -224,3 +228,20 @@ def test_14_a_silent_liquid_is_told_and_finite(fresh: Path, tmp_path: Path) -> N
     assert found["branching_factor"] is None and found["liquid_hz"] == 0
     assert 0 <= found["accuracy"] < 0.3
     assert any("silent" in note for note in found["warnings"])
+
+
+def test_the_simulated_camera_and_the_kernel_quality(fresh: Path, tmp_path: Path) -> None:
+    """Events in place of pixels, on brighter digits; ranks of clean and noisy counts on the digits."""
+    samples: dict[str, tuple[data.Images, Drive]] = {
+        part: (data.Images(images.images * 15, images.labels), Saccades(0))
+        for part, images in small_images().items()
+    }
+    seen = phases.features(build(Design(64, input_count(64), seed=1)), True, samples, 2)
+    for part, (images, _) in samples.items():
+        events = saccades.events(images.images)
+        given = np.bincount(events[events[:, 1] < 249, 0], minlength=len(images.labels))
+        # every event makes its input spike, but where the next comes within the refractory time
+        assert np.all(seen.inputs[part] <= given) and np.all(seen.inputs[part] > 0.8 * given)
+    assert seen.counts["test"].any()
+    found = run(tmp_path, "run", kernel_quality=2)
+    assert 0 < found["kernel_quality"]["clean"] <= 64 and 0 < found["kernel_quality"]["noisy"] <= 64

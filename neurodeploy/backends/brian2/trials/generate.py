@@ -130,10 +130,16 @@ def _main(structure: TrialStructure, objects, key: str, code: dict, classes: lis
     state = ["v", "current", "correction", "g", "gain", "refractory_left", "_spikespace"]
     state += ["trace", "quiet"] if structure.learns else []
     tables = []
-    for (name, synapses), kind, pathways in zip(
-        objects.synapses.items(), structure.kinds, classes, strict=True
+    for number, ((name, synapses), kind, pathways) in enumerate(
+        zip(objects.synapses.items(), structure.kinds, classes, strict=True)
     ):
-        row = {"name": name, "learns": kind != "static", "weight": symbol(synapses, "w"), **pathways}
+        row = {
+            "name": name,
+            "number": number,
+            "learns": kind != "static",
+            "weight": symbol(synapses, "w"),
+            **pathways,
+        }
         if row["learns"]:
             row |= {"early": symbol(synapses, "early"), "late": symbol(synapses, "late")}
         tables.append(row)

@@ -139,14 +139,54 @@ class Trials:
                 f" from {p.min(initial=0):g} to {p.max(initial=0):g}",
                 fix="give a row a trial, of probabilities from 0 to 1",
             )
+        self._follow(protocol)
+        files = f"{self.program._write(p)} {self.program._write(np.asarray(numbers, dtype=np.int64))}"
+        return self._trials(f"trials {files}", len(numbers), raster, progress)
+
+    def replay(
+        self,
+        events: np.ndarray,
+        count: int,
+        protocol: Protocol,
+        raster: bool = False,
+        progress: Callable[[int], None] | None = None,
+    ) -> Trialled:
+        """Run `count` trials whose hits are given; nothing is drawn.
+
+        Parameters
+        ----------
+        events : ndarray of int32, shape (n_events, 3)
+            Trial, step, driven neuron of every hit, in order of trials, then steps.  A hit at a step can make its neuron spike at
+            the next.
+        count : int
+        protocol : Protocol
+        raster, progress
+            See :meth:`run`.
+        """
+        e = np.ascontiguousarray(events, dtype=np.int32).reshape(-1, 3)
+        limits = (count, protocol.steps, self.driven)
+        moments = e[:, 0].astype(np.int64) * protocol.steps + e[:, 1]
+        if np.any(e < 0) or np.any(e >= limits) or np.any(np.diff(moments) < 0):
+            raise RequestError(
+                f"Events of {count} trials with values up to {', '.join(str(n) for n in e.max(axis=0, initial=0))}",
+                why=f"trials, steps and driven neurons go up to {', '.join(str(n - 1) for n in limits)}, in order of time",
+                fix="sort them by trial and step, and leave out what is outside",
+            )
+        self._follow(protocol)
+        return self._trials(f"replay {self.program._write(e)} {count}", count, raster, progress)
+
+    def _follow(self, protocol: Protocol) -> None:
         settings = {name: getattr(protocol, name) for name in ("steps", "kick", "stream", "fade")}
         self._set(settings | {"restore": int(protocol.restore)})
-        files = f"{self.program._write(p)} {self.program._write(np.asarray(numbers, dtype=np.int64))}"
-        self.program.ask(f"trials {files} counts.bin {'raster.bin' if raster else ''}", progress)
+
+    def _trials(
+        self, instruction: str, count: int, raster: bool, progress: Callable[[int], None] | None
+    ) -> Trialled:
+        self.program.ask(f"{instruction} counts.bin {'raster.bin' if raster else ''}", progress)
         read = lambda name, dtype: np.fromfile(self.program.folder / name, dtype=dtype)  # noqa: E731
         return Trialled(
-            read("counts.bin", np.uint16).reshape(len(numbers), -1),
-            read("counts.bin.modulators", np.float64).reshape(len(numbers), -1),
+            read("counts.bin", np.uint16).reshape(count, -1),
+            read("counts.bin.modulators", np.float64).reshape(count, -1),
             read("raster.bin", np.int32).reshape(-1, 3) if raster else np.empty((0, 3), dtype=np.int32),
         )
 
