@@ -3,7 +3,7 @@
 The loop is single precision, one thread, the same compiler flags.  Both run the same wiring and images; hits are drawn from
 different generators, so that spike counts agree on average.  Processor seconds of each process, the least of some runs.
 
-    python benchmarks/lsm.py [--data FOLDER] [--neurons 1000] [--trials 400] [--runs 3]
+    python benchmarks/lsm.py [--data MNIST_FOLDER] [--neurons 1000] [--trials 400] [--runs 3]
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 
 from neurodeploy.backends.brian2 import compiler
 from neurodeploy.backends.brian2.trials.session import Protocol, Trials
+from neurodeploy.lsm.data import encode, largest_share, load
 from neurodeploy.lsm.model import FADE, KICK_MV, SAMPLE_MS, SNAPSHOT_MS, Design, build, excitatory_count
 
 WARM_UP = 1500
@@ -83,10 +84,8 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=400)
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
-    from neurodeploy.lsm.data import encode, load
-
-    images = load(options.data).training.images
-    p = encode(images, images)[: max(options.trials * 12, WARM_UP)]
+    images = load("mnist" if options.data else "digits", options.data).training.images
+    p = encode(images[: max(options.trials * 12, WARM_UP)], largest_share(images))
     design = Design(options.neurons, p.shape[1], astrocyte_weight=0.015)
     network = build(design)
     _, _, weights = ours(network, True, p[:WARM_UP], Protocol(SNAPSHOT_MS, KICK_MV))

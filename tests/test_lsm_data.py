@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from reference_lsm import hits
 
 from neurodeploy.errors import RequestError
 from neurodeploy.lsm import data
@@ -141,3 +142,12 @@ def test_either_normalisation() -> None:
     assert largest == {"training": 0.75, "test": 0.75}
     np.testing.assert_allclose(encode(test.images, largest["test"]), [[1, 1 / 6], [2 / 3, 2 / 3]], rtol=1e-6)
     assert data.cut(test.images, largest["test"]) == 1 and data.cut(test.images, 0.875) == 0
+
+
+def test_6_hits_come_as_often_as_p_says() -> None:
+    """The reference's draws, which the engine equals spike for spike (``test_lsm_engine.py``)."""
+    p = np.array([0.0, 0.01, 0.2, 0.5, 1.0, 0.9, 0.3, 0.05, 0.7], np.float32)
+    draws = np.mean([hits(p, 1, 0, trial, step) for trial in range(20) for step in range(100)], axis=0)
+    assert draws[0] == 0.0 and draws[4] == 1.0
+    np.testing.assert_allclose(draws, p, atol=0.05)
+    np.testing.assert_array_less(np.abs(draws - p), 4 * np.sqrt(p * (1 - p) / 2000) + 1e-6)

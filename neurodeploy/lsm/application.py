@@ -279,7 +279,7 @@ def run_lsm(request: Request, progress: Callable[[str, int, int], None] | None =
             "silent_samples": silent(found),
             "changes": changes(dataset, drives["test"]),
             "warnings": warnings(dataset, found),
-            "peak_memory_mb": peak_memory_mb(),
+            "peak_memory_mb": peak_memory_mb() + watched.engine_mb * (1 if request.scheduler else processes),
             "wall_seconds": {**wall, "all": time.perf_counter() - began},
         }
         write_json(folder / "metrics.json", data)
@@ -384,10 +384,9 @@ def warnings(dataset: Dataset, found: phases.Features) -> list[str]:
 
 
 def peak_memory_mb() -> float:
-    """Of this process and, together, of the largest of those it started; MB."""
-    unit = 1024**2 if sys.platform == "darwin" else 1024
-    return sum(
-        resource.getrusage(who).ru_maxrss / unit for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    """Of this process, MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
+        1024**2 if sys.platform == "darwin" else 1024
     )
 
 
@@ -401,11 +400,14 @@ class Watched:
         Of the first sample.
     branching : float or None
         Mean over the samples; None where none of them has a spike that counts.
+    engine_mb : float
+        Peak memory of the process that simulates; 0 where the system does not tell.
     """
 
     inputs: np.ndarray
     liquid: np.ndarray
     branching: float | None
+    engine_mb: float
 
 
 def watch(network: Network, plastic: bool, dataset: Dataset, drive: Drive) -> Watched:
@@ -424,7 +426,8 @@ def watch(network: Network, plastic: bool, dataset: Dataset, drive: Drive) -> Wa
     rasters = [measures.raster_of(events, k, SAMPLE_MS, driven, end) for k in range(len(images))]
     factors = [measures.branching_factor(raster, connected) for raster in rasters]
     inputs = measures.raster_of(events, 0, SAMPLE_MS, 0, driven)
-    return Watched(inputs, rasters[0], float(np.mean(factors)) if any(factors) else None)
+    branching = float(np.mean(factors)) if any(factors) else None
+    return Watched(inputs, rasters[0], branching, trials.report.facts["engine_memory_mb"] or 0.0)
 
 
 def kernel_quality(
