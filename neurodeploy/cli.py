@@ -151,7 +151,7 @@ def delays(
     experiment: Annotated[
         str,
         typer.Option(
-            help="motion; curves (accuracy against synapses and delays); motifs (known spike motifs)."
+            help="motion; curves (accuracy against synapses and delays); clouds (Motion Clouds); motifs (known spike motifs)."
         ),
     ] = "motion",
     model: Annotated[
@@ -202,19 +202,26 @@ def delays(
     debug: Debug = False,
 ) -> None:
     """The motion detectors with heterogeneous delays on movies over held-out images; with --backend as spiking neurons."""
+    from neurodeploy.delays.clouds_application import run_clouds
     from neurodeploy.delays.motifs import run_motifs
-    from neurodeploy.delays.run_application import refuse_beside, refuse_beside_motifs, run_delays
+    from neurodeploy.delays.run_application import refuse_beside, refuse_useless, run_delays
     from neurodeploy.delays.target_application import run_on_target
 
     machine = {"--rules": rules, "--hardware": hardware, "--host": host, "--faults": faults}
     refuse_beside(backend, experiment, readout, machine)
+    given: dict[str, object] = {
+        "--model": model,
+        "--synapses": synapses,
+        "--bits": bits,
+        "--readout": readout,
+    }
+    refuse_useless(experiment, given | {"--size": size, "--images": images})
     result: Any
     with Progress(enabled=not as_json) as progress:
         if experiment == "motifs":
-            refuse_beside_motifs(
-                {"--model": model, "--synapses": synapses, "--bits": bits, "--size": size, "--images": images}
-            )
             result = run_motifs(seed, out=out, progress=progress.show)
+        elif experiment == "clouds":
+            result = run_clouds(model, synapses, movies, seed, out, progress.show)
         elif backend is None:
             read, seen = readout or "evidence", size or "paper"
             result = run_delays(

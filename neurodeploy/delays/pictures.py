@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from os import PathLike
+from typing import Any
 
 import numpy as np
 
@@ -235,4 +236,40 @@ def accuracy(
     by_synapses.set_xscale("log")
     by_synapses.set_ylabel("movies decided right (%)")
     by_synapses.legend(frameon=False)
+    figure.savefig(path, dpi=100, pil_kwargs=FAST_PNG)
+
+
+def clouds(points: Sequence[dict[str, Any]], conditions: Sequence[str], path: str | PathLike[str]) -> None:
+    """Accuracy on Motion Clouds along each scan, with 5 % to 95 % bars, beside the published (dashed).
+
+    Parameters
+    ----------
+    points : sequence of dict
+        ``scan``, ``value``, ``published`` (% a condition), and for each condition ``accuracy``, ``low_5``, ``high_95``.
+    conditions : sequence of str
+    path : path
+    """
+    from matplotlib.figure import Figure
+
+    scans = list(dict.fromkeys(point["scan"] for point in points))
+    figure = Figure(figsize=(3.2 * len(scans), 3.4), layout="constrained")
+    for axes, scan in zip(figure.subplots(1, len(scans), sharey=True, squeeze=False)[0], scans, strict=True):
+        mine = [point for point in points if point["scan"] == scan]
+        values = [point["value"] for point in mine]
+        for number, (condition, colour) in enumerate(zip(conditions, ("#1f4e79", "#b35900"), strict=True)):
+            share, low, high = (
+                np.array([100 * point[condition][name] for point in mine])
+                for name in ("accuracy", "low_5", "high_95")
+            )
+            bars = np.abs([share - low, high - share])
+            axes.errorbar(values, share, bars, color=colour, marker="o", markersize=4, label=condition)
+            axes.plot(values, [point["published"][number] for point in mine], color=colour, linestyle="--")
+        axes.set_xscale("log")
+        axes.set_xlabel(scan.replace("_", " "))
+        axes.set_ylim(0, 102)
+        for side in ("top", "right"):
+            axes.spines[side].set_visible(False)
+        if scan == scans[0]:
+            axes.set_ylabel("clouds decided right (%)")
+            axes.legend(frameon=False, title="dashed: published")
     figure.savefig(path, dpi=100, pil_kwargs=FAST_PNG)

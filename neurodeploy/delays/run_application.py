@@ -30,6 +30,7 @@ from neurodeploy.recording import command_line, default_folder, provenance, run_
 EXPERIMENTS = {
     "motion": "the layer, pruned as asked for, and the same with delay 0 alone",
     "curves": "accuracy against the synapses and against the delays that are kept",
+    "clouds": "Motion Clouds, at the values of the published scans (`clouds_application.py`)",
     "motifs": "spike motifs with known kernels, and how many are found (`motifs.py`)",
 }
 
@@ -106,14 +107,19 @@ def refuse_beside(
         )
 
 
-def refuse_beside_motifs(given: dict[str, object]) -> None:
-    """Raise for options that the experiment without a layer has no use for."""
-    for name, value in given.items():
-        if value is not None:
+USELESS = {
+    "motifs": ("--model", "--synapses", "--bits", "--readout", "--size", "--images"),
+    "clouds": ("--bits", "--readout", "--size", "--images"),
+}
+"""Options that an experiment has no use for: it draws kernels of its own; its movies are of the published size."""
+
+
+def refuse_useless(experiment: str, given: dict[str, object]) -> None:
+    """Raise for the first of the `given` options that `experiment` has no use for."""
+    for name in USELESS.get(experiment, ()):
+        if given[name] is not None:
             raise RequestError(
-                f"{name} {value} has no meaning beside --experiment motifs",
-                why="it draws kernels of its own, and shows no movie",
-                fix="leave it out",
+                f"{name} {given[name]} has no meaning beside --experiment {experiment}", fix="leave it out"
             )
 
 

@@ -77,3 +77,23 @@ def test_options_without_a_meaning_are_refused_in_words(given) -> None:
     ):
         with pytest.raises(RequestError, match=told):
             command(*given, *words)
+
+
+def test_clouds_in_both_conditions_beside_the_published(given, tmp_path) -> None:
+    pytest.importorskip("MotionClouds", reason="the extra 'motionclouds' is not installed")
+    from neurodeploy.delays.clouds_application import run_clouds
+    from neurodeploy.delays.motion_clouds import CloudSettings
+
+    small = CloudSettings(height=20, width=20, steps=24)
+    scans = {"frequency": (0.05, 0.2), "speed_width": (0.05,)}
+    out = tmp_path / "out"
+    result = run_clouds(tmp_path / "layer.npz", movies=3, out=out, base=small, scans=scans, stride=(3, 3, 3))
+    points = result.data["points"]
+    assert [(one["scan"], one["value"]) for one in points] == [
+        ("frequency", 0.05),
+        ("frequency", 0.2),
+        ("speed_width", 0.05),
+    ]
+    assert all(one[name]["movies"] == 3 for one in points for name in ("perpendicular", "aperture"))
+    assert len((out / "decisions.csv").read_text().splitlines()) == 1 + 3 * 2 * 3
+    assert {"clouds.png", "metrics.json", "run.json"} <= {f.name for f in out.iterdir()}
