@@ -252,6 +252,10 @@ def _render_pair(pair: dict[str, Any]) -> list[Any]:
             f" (step {where['step']}): fires on {escape(where['fires_on'])} alone{_voltage_words(pair)}",
             f"class: [bold]{pair['cause']}[/]: {escape(pair['why'])}",
         ]
+    apart = pair["model_differences"]
+    if apart:
+        first = escape(apart[0]["words"])
+        lines.append(f"the two models differ in {len(apart)} thing{'s' * (len(apart) > 1)}, first: {first}")
     for one in pair["switched"]:
         found = one["first_divergence"]
         told = (
