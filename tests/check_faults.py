@@ -218,6 +218,31 @@ def many(rule: Plasticity | None) -> Change:
     return change
 
 
+def wide(delay: float, second: float | None = None) -> Change:
+    """256 sources onto 256 cells one to one; with `second`, onto ten other cells as well."""
+
+    def change(network: Network) -> None:
+        train = [np.array([1.0])] * 256
+        network.populations = [
+            Population("source", "SpikeSourceArray", 256, spike_times=train),
+            cells(size=256),
+        ]
+        network.recorded = []
+        network.projections = []
+        for post, size, late in ((1, 256, delay), (2, SIZE, second)):
+            if late is not None:
+                index = np.arange(size, dtype=np.int32)
+                values = (np.full(size, 0.5), np.full(size, late))
+                label = "wires" if post == 1 else "more"
+                network.projections.append(
+                    Projection(label, 0, post, "excitatory", index, index.copy(), *values)
+                )
+        if second is not None:
+            network.populations.append(cells("others"))
+
+    return change
+
+
 def end_on_source(network: Network) -> None:
     network.projections[0] = replace(network.projections[0], pre=1, post=0)
 
@@ -459,6 +484,22 @@ FAULTS = (
         "at most 254 are possible",
         many(RULE),
         many(None),
+        BOARD,
+    ),
+    Fault(
+        "delays that a core's memory can't keep",
+        "source",
+        "bytes of the core's data memory",
+        wide(150.0),
+        wide(128.0),
+        BOARD,
+    ),
+    Fault(
+        "delays onto targets of two sizes",
+        "source",
+        "stages of 512",
+        wide(100.0, 600.0),
+        wide(100.0, 500.0),
         BOARD,
     ),
     Fault("a time step of 0.05 ms", "", "multiple of 0.1 ms", time_step(0.05), time_step(0.1), BOARD),

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from neurodeploy.errors import RequestError
 from neurodeploy.models.pynn.scripts import capture
@@ -83,3 +87,27 @@ def test_a_model_that_is_not_there() -> None:
         check("lsm", "brian2", cues=4)
     with pytest.raises(RequestError, match="There is no script"):
         check("nowhere/script.py", "brian2")
+
+
+def test_the_command_line_says_it_in_words_in_json_and_in_its_exit_code(tmp_path: Path) -> None:
+    text = STRANGER.replace("tau_m=20.0", "tau_refrac=100.0")
+    command = [sys.executable, "-m", "neurodeploy.cli", "check", str(written(tmp_path, text))]
+    answer = subprocess.run(
+        [*command, "--backend", "loihi", "--json"], capture_output=True, text=True, check=False
+    )
+    assert answer.returncode == 1 and answer.stderr == ""
+    found = json.loads(answer.stdout)
+    (error,) = [each for each in found["findings"] if each["level"] == "error"]
+    assert (error["kind"], error["label"], found["fits"]) == ("population", "cells", False)
+    assert "tau_refrac 100 ms is 200 steps" in error["what"] and error["fix"].startswith(
+        "use a tau_refrac of at most 31 ms"
+    )
+
+
+def test_words_for_people(capsys) -> None:
+    result = check("cam", "spinnaker")
+    Console(width=200).print(*result.render(), sep="\n")
+    told = capsys.readouterr().out
+    for words in ("Populations", "Projections", "Recordings", "What it takes", "headroom", "fits"):
+        assert words in told
+    assert result.exit_code == 0

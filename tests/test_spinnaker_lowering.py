@@ -12,7 +12,7 @@ from neurodeploy.backends.base import Options
 from neurodeploy.backends.spinnaker import SpinnakerBackend
 from neurodeploy.backends.spinnaker.lower import lower
 from neurodeploy.backends.spinnaker.program import configuration
-from neurodeploy.chips.spinnaker_machine import longest_delay_steps
+from neurodeploy.chips.spinnaker_machine import longest_delay_steps, longest_ring
 from neurodeploy.errors import RequestError, UnsupportedError
 from neurodeploy.hardware import load, parse
 from neurodeploy.models.network import Injection, Network, Plasticity, Population, Projection, Recorded
@@ -173,7 +173,7 @@ def test_a_variable_that_is_not_recorded() -> None:
 
 def test_a_delay_beyond_the_rings() -> None:
     limit = longest_delay_steps(3)
-    lower(network(synapses(ONE, delay=float(limit))), "spinnaker", EMULATED)
+    lower(network(synapses(ONE, delay=float(longest_ring(3)))), "spinnaker", EMULATED)
     refused(
         UnsupportedError, network(synapses(ONE, delay=limit + 1.0)), "'synapses'", f"{limit} ms", "brian2"
     )

@@ -29,6 +29,9 @@ SDRAM_PER_CHIP = 123_469_792
 DTCM = 64 * 1024
 """Bytes of a core's data memory (SpiNNaker datasheet)."""
 
+FREE_DTCM = 54_756
+"""Bytes of it that a delay extension may have (``DelayExtensionVertex.MAX_DTCM_AVAILABLE``)."""
+
 CORE_MHZ = 200
 """Clock of a core (SpiNNaker datasheet)."""
 
@@ -219,6 +222,12 @@ def split_cores(cell: str, neurons: int, edges: list[Edge], dynamics: int, synap
     shared = common_bytes("synapses") + 12 + 20
     lead = shared + synapse_bytes(edges, max(dynamics, WORD)) + WORD  # structural plasticity: an empty word
     return [own, lead, *[shared] * (synapse_cores - 1)]
+
+
+def extension_dtcm(stages: int, slots: int, neurons: int) -> int:
+    """DTCM of a delay extension: a counter of a byte for each neuron and slot (``delay_extension.c``, ``read_parameters``)."""
+    kept = 1 << (stages * slots).bit_length()
+    return kept * (WORD + BLOCK + -(-neurons // WORD) * WORD) + BLOCK
 
 
 def recording_bytes(variable: str, neurons: int) -> int:

@@ -72,7 +72,7 @@ class Check:
 
     @property
     def data(self) -> dict[str, Any]:
-        return {
+        found = {
             "model": self.subject.name,
             "backend": self.backend,
             "hardware": self.hardware,
@@ -87,6 +87,7 @@ class Check:
             "sheets": {name: sheet.data for name, sheet in self.examination.sheets.items()},
             "notes": self.subject.notes,
         }
+        return dict(_plain(found))
 
     def render(self) -> list[Any]:
         from rich.markup import escape
@@ -170,6 +171,17 @@ def inventory(network: Network | None, findings: list[Finding]) -> dict[str, She
     )
     every = {"populations": populations, "projections": projections, "recordings": recordings}
     return {name: sheet for name, sheet in every.items() if sheet.rows}
+
+
+def _plain(value: Any) -> Any:
+    """`value` as JSON has it: what is not finite is None, NumPy's numbers are Python's."""
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def _span(values: np.ndarray) -> str:

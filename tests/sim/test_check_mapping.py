@@ -48,7 +48,8 @@ def many_kinds(sim: Any) -> None:
     )
     sim.Projection(source, large, some, sim.StaticSynapse(weight=0.5, delay=spread))
     sim.Projection(large, large, few, sim.StaticSynapse(weight=-0.1, delay=2.0), receptor_type="inhibitory")
-    sim.Projection(large, cond, sim.AllToAllConnector(), sim.StaticSynapse(weight=0.001, delay=200.0))
+    sim.Projection(large, cond, sim.AllToAllConnector(), sim.StaticSynapse(weight=0.001, delay=5.0))
+    sim.Projection(cond, large, sim.AllToAllConnector(), sim.StaticSynapse(weight=0.01, delay=100.0))
     sim.Projection(large, izhikevich, some, learns)
     sim.Projection(cond, izhikevich, some, sim.StaticSynapse(weight=0.5, delay=3.0))
     wired = sim.FixedTotalNumberConnector(n=900, rng=rng)
@@ -104,4 +105,4 @@ def test_fewer_neurons_on_a_core_are_counted_so() -> None:
     network = described(1.0, many_kinds)
     cores = estimate(network, parse(text, "mine"), STEPS, 1).cores
     assert {each.neurons for each in cores if each.kind == "neurons and synapses"} == {100, 50, 30, 1}
-    assert sum(each.count for each in cores if network.populations[each.population].label == "large") == 14
+    assert sum(each.count for each in cores if network.populations[each.population].label == "large") == 7

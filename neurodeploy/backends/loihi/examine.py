@@ -48,9 +48,10 @@ def examine(network: Network, options: Options, hardware: LoihiHardware | None) 
 
 def amounts(program: LoihiProgram, chip: LoihiChip, there: int | None) -> list[Amount]:
     """What the model takes of the chip: cores, of the fullest core each part, and the longest delay; `there` are chips."""
-    chips = max(-(-len(program.cores) // chip.cores_per_chip), 1)
+    taken = max(-(-len(program.cores) // chip.cores_per_chip), 1)
+    chips = there or taken
     result = [
-        Amount(MODEL, "", f"chips ({chip.title})", chips, there),
+        Amount(MODEL, "", f"chips ({chip.title})", taken, there),
         Amount(
             MODEL,
             "",

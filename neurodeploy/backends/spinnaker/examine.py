@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from neurodeploy.backends.base import Options
@@ -67,20 +69,13 @@ def cores(network: Network, taken: Estimate, hardware: SpinnakerHardware) -> She
         ),
     )
     for each in taken.cores:
-        population = network.populations[each.population]
+        known = known_dtcm(network, taken, each, hardware)
+        row: list[Any] = [network.populations[each.population].label, each.kind, each.count, each.neurons]
+        row += [each.sdram, "" if known is None else known]
+        handles = each.kind.endswith("synapses")
         target = taken.targets.get(each.population)
-        row = (population.label, each.kind, each.count, each.neurons, each.sdram)
-        if target is None or not each.kind.endswith("synapses"):
-            known = (
-                ""
-                if target is None or each.kind != "neurons"
-                else known_dtcm(network, each, target, hardware)
-            )
-            sheet.rows.append((*row, known, "", ""))
-        else:
-            sheet.rows.append(
-                (*row, known_dtcm(network, each, target, hardware), target.slots, round(target.events))
-            )
+        row += [target.slots, round(target.events)] if handles and target is not None else ["", ""]
+        sheet.rows.append(tuple(row))
     return sheet
 
 
@@ -108,16 +103,18 @@ def amounts(
         words = "SDRAM of a core, of a chip's"
         where = label[fullest.population]
         result.append(Amount(POPULATION, where, words, fullest.sdram, chip.SDRAM_PER_CHIP, "bytes"))
-    known = {
-        (each.population, each.kind): known_dtcm(network, each, taken.targets[each.population], hardware)
-        for each in taken.cores
-        if each.population in taken.targets and each.kind != "delay extension"
-    }
-    if known:
-        (position, _), most = max(known.items(), key=lambda item: item[1])
-        result.append(
-            Amount(POPULATION, label[position], "DTCM of a core, known parts", most, chip.DTCM, "bytes")
-        )
+    for kind, words, limit in (
+        ("s", "DTCM of a core, known parts", chip.DTCM),
+        ("delay extension", "DTCM of a delay extension", chip.FREE_DTCM),
+    ):
+        known = [
+            (known_dtcm(network, taken, each, hardware) or 0, label[each.population])
+            for each in taken.cores
+            if each.kind.endswith(kind) and each.kind != "source"
+        ]
+        if known:
+            most, where = max(known)
+            result.append(Amount(POPULATION, where, words, most, limit, "bytes"))
     if taken.longest_rows:
         position, (row, _) = max(taken.longest_rows.items(), key=lambda item: item[1][0])
         where = network.projections[position].label

@@ -73,6 +73,15 @@ class Target:
     rate: int = chip.SYNAPTIC_EVENTS["static"]
 
 
+@dataclass(frozen=True)
+class Extension:
+    """What a target asks of a source's delay extension: how many stages, of how many steps each."""
+
+    target: int
+    stages: int
+    slots: int
+
+
 @dataclass
 class Estimate:
     """All of it: the cores, and what comes in at every population that is no source."""
@@ -81,6 +90,8 @@ class Estimate:
     targets: dict[int, Target]
     longest_rows: dict[int, tuple[int, int]]
     """Words and synapses of the longest row of each projection."""
+    extensions: dict[int, list[Extension]]
+    """Of each source that has one, what each target asks of it."""
 
 
 def estimate(network: Network, hardware: SpinnakerHardware, steps: int, time_scale_factor: int) -> Estimate:
@@ -98,7 +109,7 @@ def estimate(network: Network, hardware: SpinnakerHardware, steps: int, time_sca
     ]
     targets: dict[int, Target] = {}
     rows: dict[int, tuple[int, int]] = {}
-    extended: dict[int, int] = {}
+    extended: dict[int, list[Extension]] = {}
     sending = {p.pre for p in network.projections if p.size}
     for position, population in enumerate(network.populations):
         if population.is_source:
@@ -117,7 +128,7 @@ def estimate(network: Network, hardware: SpinnakerHardware, steps: int, time_sca
             furthest = max(float(delays[j].max()) for j in between)
             stages = 0 if furthest <= target.slots else math.ceil(furthest / target.slots) - 1
             if stages:
-                extended[p.pre] = max(extended.get(p.pre, 0), stages)
+                extended.setdefault(p.pre, []).append(Extension(position, stages, target.slots))
             within = delays[k] <= target.slots
             row = longest_row(p, kinds[k], within, on_core[position])
             delayed = longest_row(p, kinds[k], ~within, on_core[position]) if stages else 0
@@ -149,7 +160,7 @@ def estimate(network: Network, hardware: SpinnakerHardware, steps: int, time_sca
     for each in cores:
         if each.kind.startswith("neurons"):
             each.keys = each.population in sending
-    return Estimate(cores, targets, rows)
+    return Estimate(cores, targets, rows, extended)
 
 
 def _in_order(network: Network, position: int) -> list[int]:
@@ -294,9 +305,14 @@ def ring_bytes(target: Target, neurons: int) -> int:
     return 2 * target.slots * chip.RECEPTORS * (1 << max((neurons - 1).bit_length(), 1))
 
 
-def known_dtcm(network: Network, each: Cores, target: Target, hardware: SpinnakerHardware) -> int:
+def known_dtcm(network: Network, taken: Estimate, each: Cores, hardware: SpinnakerHardware) -> int | None:
     """DTCM of the parts of a core that can be told beforehand; program data, stacks and the history of learning come on top."""
-    total = 0
+    if each.kind == "source":
+        return None
+    if each.kind == "delay extension":
+        asked = taken.extensions[each.population]
+        return chip.extension_dtcm(max(one.stages for one in asked), asked[0].slots, each.neurons)
+    target, total = taken.targets[each.population], 0
     if each.kind.startswith("neurons"):
         total += (
             1 + chip.STRUCTS[network.populations[each.population].cell].words * each.neurons
@@ -320,7 +336,8 @@ def application_cores(hardware: SpinnakerHardware) -> int | None:
 
 def refuse_too_large(network: Network, hardware: SpinnakerHardware, factor: int, judge: Judge) -> None:
     """Raise where the machine has too few cores, or a core needs more memory than a chip has."""
-    cores = estimate(network, hardware, 1, factor).cores
+    whole = estimate(network, hardware, 1, factor)
+    cores = whole.cores
     there, taken = application_cores(hardware), sum(each.count for each in cores)
     with judge.each():
         if there is not None and taken > there:
@@ -342,3 +359,34 @@ def refuse_too_large(network: Network, hardware: SpinnakerHardware, factor: int,
                     fix=f"put fewer than {each.neurons} neurons on a core (neurons_per_core in a hardware file of your own),"
                     " or use fewer synapses",
                 )
+    for position, asked in whole.extensions.items():
+        with judge.each(network.populations[position]):
+            _refuse_extension(network, position, asked, cores)
+
+
+def _refuse_extension(network: Network, position: int, asked: list[Extension], cores: list[Cores]) -> None:
+    """Raise where the delay extension of a source can't have one length of its stages, or has not the memory for them."""
+    source, step = network.populations[position].label, network.time_step
+    first = asked[0]
+    for other in asked[1:]:
+        if other.slots != first.slots:
+            raise UnsupportedError(
+                f"Population '{source}': its delays onto '{network.populations[first.target].label}' need stages of"
+                f" {first.slots} steps, those onto '{network.populations[other.target].label}' stages of {other.slots}",
+                why="sPyNNaker gives a population one delay extension, with stages as long as the ring buffers of its"
+                " targets, and these depend on how many neurons a target has on a core",
+                fix=f"use delays of at most {min(first.slots, other.slots) * step:g} ms onto one of them, or targets of"
+                " like size",
+            )
+    stages = max(each.stages for each in asked)
+    neurons = next(c.neurons for c in cores if c.population == position and c.kind == "delay extension")
+    needed = chip.extension_dtcm(stages, first.slots, neurons)
+    if needed > chip.FREE_DTCM:
+        fitting = [n for n in range(stages) if chip.extension_dtcm(n, first.slots, neurons) <= chip.FREE_DTCM]
+        raise UnsupportedError(
+            f"Population '{source}': its delays, {stages} stages of {first.slots} steps for the {neurons} neurons of a core, take"
+            f" {needed:,} bytes of the core's data memory; there are {chip.FREE_DTCM:,}",
+            why="a delay extension counts the spikes of every neuron in every step that they are kept",
+            fix=f"use delays of at most {(max(fitting, default=0) + 1) * first.slots * step:g} ms, or fewer neurons on a core"
+            " (neurons_per_core in a hardware file of your own)",
+        )
