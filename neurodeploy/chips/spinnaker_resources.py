@@ -1,8 +1,7 @@
 """What sPyNNaker 7.4.1 asks of a SpiNNaker-1 chip: cores, and the bytes of SDRAM of each.
 
 Every number is from its sources, named beside it; sizes are bytes.  The sums are what ``sdram_required`` of a machine vertex
-says, on a machine where synapses are not drawn up on the chip (a virtual one); elsewhere an expander's instructions come on top,
-some 60 bytes a projection.
+says.
 """
 
 from __future__ import annotations
@@ -116,6 +115,8 @@ class Edge:
     stages : int
         Stages of the delay extension between the two populations.
     plastic : bool
+    drawn_up : str
+        ``"one-to-one"`` or ``"all-to-all"`` where the chip draws up the synapses; empty where the host does.
     """
 
     pre: int
@@ -125,6 +126,26 @@ class Edge:
     delayed_row: int
     stages: int
     plastic: bool
+    drawn_up: str = ""
+
+
+GENERATOR = 44 + WORD + WORD
+"""Instructions that draw up synapses on the chip, with one delay and one weight (``GeneratorData.BASE_SIZE``)."""
+
+CONNECTOR = {"one-to-one": 0, "all-to-all": WORD}
+"""``gen_connector_params_size_in_bytes``."""
+
+MATRIX = {False: 48, True: 76}
+"""``gen_matrix_params_size_in_bytes`` of static and of plastic synapses."""
+
+
+def generator_bytes(edge: Edge) -> int:
+    """Bytes of the instructions for an edge that is drawn up on the chip, for each core of its source."""
+    if not edge.drawn_up:
+        return 0
+    on_core = min(edge.pre_per_core, edge.pre_size)
+    one = GENERATOR + CONNECTOR[edge.drawn_up] + MATRIX[edge.plastic]
+    return one * -(-edge.pre_size // on_core)
 
 
 def row_words(synapses: int, plastic: bool) -> int:
@@ -193,7 +214,7 @@ def neuron_bytes(cell: str, neurons: int) -> int:
 def synapse_bytes(edges: list[Edge], dynamics: int) -> int:
     """Everything about synapses on a core; `dynamics` are the bytes of its plasticity (``__get_synapse_constant_sdram``)."""
     keys = sum(2 if stages else 1 for stages in {edge.pre: edge.stages for edge in edges}.values()) * WORD
-    builder = 76 + RECEPTORS * 8 + keys
+    builder = 76 + RECEPTORS * 8 + keys + sum(generator_bytes(edge) for edge in edges)
     parameters = 28 + RECEPTORS * WORD
     return parameters + dynamics + matrix_bytes(edges) + table_bytes(edges) + builder + filter_bytes(edges)
 

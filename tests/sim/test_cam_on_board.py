@@ -9,8 +9,10 @@ from machine import HOST, needs_machine
 from test_cam_reference import check
 
 from neurodeploy.backends.base import Options
+from neurodeploy.backends.spinnaker.resources import estimate
 from neurodeploy.cam import experiments
 from neurodeploy.cam.application import simulate
+from neurodeploy.hardware import load
 
 pytestmark = needs_machine
 FIRES_AT = 3.358  # nA; the smallest single weight that fires a resting cell of S2cue
@@ -45,9 +47,15 @@ def test_a17_the_history_of_16_entries_makes_recalls_incomplete_and_adds_nothing
         assert one.given.content < expected.content
 
 
-def test_state_map_answers_all_twenty() -> None:
-    judged = run(experiments.experiment("state-map")).judged
+def test_state_map_answers_all_twenty_on_the_cores_and_in_the_memory_that_a_check_says() -> None:
+    experiment = experiments.experiment("state-map")
+    outcome = run(experiment)
+    judged = outcome.judged
     assert (sum(one.correct for one in judged), len(judged)) == (20, 20)
+    taken = estimate(outcome.network, load("spinnaker-emulated"), round(experiment.duration_ms), 1).cores
+    expected = sorted(size for cores in taken for size in [cores.sdram] * cores.count)
+    vertices = outcome.report.facts["mapping"]
+    assert sorted(vertex["sdram_bytes"] for vertex in vertices if vertex["population"]) == expected
 
 
 def test_a19_weights_after_learning_and_after_forgetting() -> None:

@@ -133,7 +133,10 @@ def estimate(network: Network, hardware: SpinnakerHardware, steps: int, time_sca
             row = longest_row(p, kinds[k], within, on_core[position])
             delayed = longest_row(p, kinds[k], ~within, on_core[position]) if stages else 0
             learns = p.plasticity is not None
-            target.edges.append(Edge(p.pre, sizes[p.pre], on_core[p.pre], row, delayed, stages, learns))
+            drawn_up = "" if kinds[k] == "list" or hardware.machine == "virtual" else kinds[k]
+            target.edges.append(
+                Edge(p.pre, sizes[p.pre], on_core[p.pre], row, delayed, stages, learns, drawn_up)
+            )
             fullest = max(row, delayed)
             rows[k] = (chip.row_words(fullest, learns), fullest)
             target.events += _events(network, p, on_core[position], hardware, steps)
