@@ -245,3 +245,23 @@ def test_the_simulated_camera_and_the_kernel_quality(fresh: Path, tmp_path: Path
     assert seen.counts["test"].any()
     found = run(tmp_path, "run", kernel_quality=2)
     assert 0 < found["kernel_quality"]["clean"] <= 64 and 0 < found["kernel_quality"]["noisy"] <= 64
+
+
+def test_json_and_exit_codes(fresh: Path, tmp_path: Path) -> None:
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in SMALL.items()]
+    command = [
+        sys.executable,
+        "-m",
+        "neurodeploy.cli",
+        "run",
+        "lsm",
+        *options,
+        "--out",
+        str(tmp_path / "run"),
+    ]
+    done = subprocess.run([*command, "--json"], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert json.loads(done.stdout) == json.loads((tmp_path / "run" / "metrics.json").read_text())
+    again = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert again.returncode == 2 and again.stderr.count("\n") == 3
+    assert "there is already a folder with files of that name" in again.stderr

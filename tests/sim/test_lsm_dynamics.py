@@ -106,7 +106,7 @@ def test_8_it_rises_with_fixed_weights(images: np.ndarray) -> None:
 
 def test_9_plain_plasticity_runs_away(images: np.ndarray) -> None:
     """Without an astrocyte neurons fire near their limit of 333 Hz."""
-    network, _ = formed(images, 1000, variant="lsm-stdp")
+    network, _ = formed(images, 500, variant="lsm-stdp")
     factor, rate = branching(network, images, plastic=True)
     assert rate > 150 and factor > 1.3
 
