@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.special import log_softmax
 
-from neurodeploy.errors import RequestError
+from neurodeploy.errors import RequestError, ToolchainMissingError
 from neurodeploy.lsm import readout
+from neurodeploy.lsm.application import Request, run_lsm
 
 
 def samples(count: int, neurons: int = 30) -> tuple[np.ndarray, np.ndarray]:
@@ -81,6 +85,15 @@ def test_nothing_of_the_validation_samples_is_learned() -> None:
         other, np.concatenate([labels[:400], labels[400:][::-1]]), 200, readout.READOUTS["soft"]
     )
     np.testing.assert_array_equal(one.weights, two.weights)
+
+
+def test_what_is_not_installed_is_told_before_anything_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "threadpoolctl", None)
+    with pytest.raises(ToolchainMissingError, match=r"neurodeploy\[lsm\]"):
+        run_lsm(Request(out=tmp_path / "run"))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_there_is_no_other_readout() -> None:

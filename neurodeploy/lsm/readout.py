@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from neurodeploy.errors import RequestError, did_you_mean
+from neurodeploy.errors import RequestError, ToolchainMissingError, did_you_mean
 from neurodeploy.lsm.data import CLASSES
 
 SOFT = float(np.exp(1) / (np.exp(1) + (CLASSES - 1) * np.exp(-1)))
@@ -106,6 +106,15 @@ class Trained:
 
 
 def recipe(name: str) -> Recipe:
+    """The recipe called `name`, where what it needs is installed."""
+    try:
+        import threadpoolctl  # noqa: F401
+    except ImportError as error:
+        raise ToolchainMissingError(
+            "threadpoolctl is not installed",
+            why="the read-out shares its sums over threads itself",
+            fix="pip install 'neurodeploy[lsm]'",
+        ) from error
     if name not in READOUTS:
         raise RequestError(
             f"There is no read-out '{name}'.{did_you_mean(name, READOUTS)}",
