@@ -13,12 +13,15 @@ from machine import HOST, needs_machine
 
 from neurodeploy.backends import registry
 from neurodeploy.backends.base import Options
+from neurodeploy.backends.spinnaker.lower import lower
 from neurodeploy.delays import network, readout
 from neurodeploy.delays.evaluation import Probe
 from neurodeploy.delays.events import from_frames
 from neurodeploy.delays.layer import shipped
 from neurodeploy.delays.movies import MovieSettings, make_movie
 from neurodeploy.delays.synapses import prune, quantise
+from neurodeploy.errors import UnsupportedError
+from neurodeploy.hardware import SpinnakerHardware, load_as
 from neurodeploy.models import pynn as sim
 
 SYNAPSES, BITS = 652, 8
@@ -68,3 +71,32 @@ def test_every_target_gives_the_spikes_of_the_dense_reference(case, backend: str
     steps = np.rint(times).astype(int) - network.SHIFT
     np.testing.assert_array_equal(steps[steps < STEPS], t)  # what comes later is of a step after the movie
     np.testing.assert_array_equal(found[steps < STEPS], neuron)
+
+
+@needs_machine
+def test_the_ring_of_256_neurons_a_core_holds_all_delays(case) -> None:
+    """Mapped onto a virtual board, delays of 1 to 21 steps need no delay extension."""
+    made, events, _, _ = case
+    target = registry.load("spinnaker")
+    sim.setup(timestep=network.TIME_STEP, min_delay=network.TIME_STEP, backend=target, rules="spinnaker")
+    network.build(sim, made, network.spike_times([events]))
+    session = target.open(sim.capture(), Options("spinnaker", hardware="spinnaker-virtual"))
+    try:
+        session.run(1)
+        mapped = [vertex["vertex"] for vertex in session.report.facts["mapping"]]
+    finally:
+        session.end()
+    assert not [name for name in mapped if "delayed" in name]
+    assert len([name for name in mapped if "detectors" in name]) == -(-made.synapses.neurons // 256)
+
+
+def test_a_delay_beyond_the_machine_is_refused_by_name(case) -> None:
+    made, events, _, _ = case
+    sim.setup(timestep=network.TIME_STEP, min_delay=network.TIME_STEP)
+    network.build(sim, made, network.spike_times([events]))
+    model = sim.capture()
+    model.projections[0].delay[0] = 300.0
+    with pytest.raises(
+        UnsupportedError, match=r"'excitatory synapses': a delay of 300 ms; .* at most 288 ms"
+    ):
+        lower(model, "spinnaker", load_as(SpinnakerHardware, "spinnaker-virtual"))
