@@ -48,6 +48,17 @@ def test_in_floating_point(given, tmp_path) -> None:
     }
 
 
+def test_curves_by_spike_counts(given, tmp_path) -> None:
+    out = tmp_path / "out"
+    words = ["--experiment", "curves", "--readout", "spikes", "--movies", "4", "--size", "patch", "--json"]
+    told = json.loads(command(*given, *words, "--out", str(out)))
+    assert {"72 synapses", "4000 synapses", "3 delays", "whole", "8000 synapses, all at delay 0"} <= set(
+        told["scores"]
+    )
+    assert told["peak"] >= 0.75 and told["half_of_peak_synapses"] <= 4000
+    assert (out / "accuracy.png").stat().st_size > 0
+
+
 @pytest.mark.parametrize("rules", ["ideal", "loihi2"])
 def test_as_spikes_every_one_is_the_references_and_their_counts_decide(given, tmp_path, rules: str) -> None:
     out = tmp_path / "out"
