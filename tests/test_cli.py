@@ -15,7 +15,15 @@ import pytest
 from neurodeploy.cam.experiments import RECORDINGS
 
 COMMAND = [sys.executable, "-m", "neurodeploy.cli"]
-FILES = {"spikes.csv", "operations.csv", "metrics.json", "run.json", "raster.png", "weights.png"}
+FILES = {
+    "spikes.csv",
+    "operations.csv",
+    "metrics.json",
+    "run.json",
+    "raster.png",
+    "weights.png",
+    "report.html",
+}
 
 
 def call(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -95,6 +95,7 @@ def test_the_report_counts_what_happens_to_weights():
     relative = np.abs(back[:-1] / weights[:-1] - 1)
     assert row.largest_error == pytest.approx(relative.max())
     assert row.mean_error == pytest.approx(relative.mean())
+    assert np.sort(program.report.weight_errors()) == pytest.approx(np.sort(relative))
     assert row.largest_error <= 0.5 / 127
     assert (row.clipped, row.zeroed) == (0, 0)
     assert row.distinct_before == 501

@@ -7,11 +7,11 @@ import io
 import json
 import subprocess
 import sys
-from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from html_page import HtmlPage
 from test_testboard import LOST, TESTS, board
 
 from neurodeploy.boardtest.trial import FAIL, KNEE, NOT_RUN, REFUSED, Check, Entry, Judgement
@@ -70,44 +70,15 @@ def text(report: BoardReport) -> str:
     return report.page()
 
 
-class Page(HTMLParser):
-    """Addresses, pictures, anchors and words of a page; an error where tags do not close in order."""
-
-    VOID = ("meta", "img", "br", "link", "hr")
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open, self.addresses, self.pictures, self.ids, self.words = [], [], [], [], []
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attributes) -> None:
-        found = dict(attributes)
-        self.addresses += [found[name] for name in ("src", "href", "action", "data") if name in found]
-        self.ids += [found["id"]] if "id" in found else []
-        if tag == "img":
-            assert found["alt"]
-            self.pictures.append(found["src"])
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data) -> None:
-        self.words.append(data)
-
-
 def test_the_page_is_whole_and_needs_no_network(text: str) -> None:
-    page = Page(text)
+    page = HtmlPage(text)
     assert all(address.startswith(("data:", "#")) for address in page.addresses)
     assert "http" not in text and "url(" not in text and "@import" not in text
     assert {address[1:] for address in page.addresses if address.startswith("#")} <= set(page.ids)
 
 
 def test_its_pictures_are_pictures_and_there_is_one_of_each_kind(report: BoardReport, text: str) -> None:
-    page = Page(text)
+    page = HtmlPage(text)
     drawn = {one.test.picture for one in report.entries if one.judgement.series} - {""}
     assert drawn == set(PICTURES)
     assert len(page.pictures) == len(PICTURES)
@@ -117,7 +88,7 @@ def test_its_pictures_are_pictures_and_there_is_one_of_each_kind(report: BoardRe
 
 
 def test_the_page_says_everything_and_executes_nothing_it_was_told(text: str) -> None:
-    words = " ".join("".join(Page(text).words).split())
+    words = " ".join("".join(HtmlPage(text).words).split())
     for told in (
         "not passed",
         "6 pass, 1 knee, 1 refused, 1 fail, 1 not run",

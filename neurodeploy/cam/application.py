@@ -1,7 +1,8 @@
 """``neurodeploy run cam``: from options to a run directory.
 
 The memory is built by the PyNN front end, run by the backend, judged against the ideal store, and written down:
-``spikes.csv``, ``operations.csv``, ``metrics.json``, ``run.json``, ``raster.png``, ``weights.png``.
+``spikes.csv``, ``operations.csv``, ``metrics.json``, ``run.json``, ``raster.png``, ``weights.png``, and all of it on one
+page, ``report.html``.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ from neurodeploy.cam.loihi import circuit_for
 from neurodeploy.cam.model import PLASTIC_LABELS, Circuit, build
 from neurodeploy.cam.operations import (
     read_operations,
-    set_words,
     spacing_warnings,
     spike_times,
     write_operations,
@@ -190,7 +190,7 @@ class Result:
         wrong = [judged for judged in self.outcome.judged if not judged.correct]
         shown = self.outcome.judged if len(self.outcome.judged) <= ROWS_SHOWN else wrong[:ROWS_SHOWN]
         for judged in shown:
-            words = (judged.operation.words, answer_words(judged, expected=True), answer_words(judged))
+            words = (judged.operation.words, judged.expected.words, judged.answer.words)
             verdict = "[green]right[/]" if judged.correct else "[bold red]wrong[/]"
             table.add_row(str(judged.operation.time_ms), *(escape(word) for word in words), verdict)
         m = self.data
@@ -259,13 +259,6 @@ ROWS_SHOWN = 60
 """Longer experiments show their wrong answers alone."""
 
 
-def answer_words(judged: Judged, expected: bool = False) -> str:
-    """An answer in words: the cues, the content, and what was forgotten."""
-    answer = judged.expected if expected else judged.answer
-    words = f"{set_words(answer.cues)} {set_words(answer.contents)}"
-    return words + (f", forgets {set_words(answer.ghosts)}" if answer.ghosts else "")
-
-
 def run_cam(
     options: RunOptions,
     experiment: str = "functional",
@@ -278,6 +271,7 @@ def run_cam(
 ) -> Result | MappedOnly:
     """Run the memory as the command line asks, and write the run directory."""
     from neurodeploy.backends import registry
+    from neurodeploy.cam.page import page
 
     started = time.perf_counter()
     keep_matplotlib_files()
@@ -311,8 +305,10 @@ def run_cam(
         draw(outcome, folder)
         data = metrics(outcome, options.backend)
         data["wall_seconds"]["all"] = time.perf_counter() - started
+        run = _run_facts(outcome, options)
         write_json(folder / "metrics.json", data)
-        write_json(folder / "run.json", _run_facts(outcome, options))
+        write_json(folder / "run.json", run)
+        page(outcome, data, run, folder).write(folder)
     return Result(data, outcome, wanted)
 
 

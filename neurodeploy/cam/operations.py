@@ -135,6 +135,12 @@ class Answer:
     ghosts: frozenset[int] = frozenset()
 
     @property
+    def words(self) -> str:
+        """The answer in short: the cues, the content, and what was forgotten: ``{3} {1,3,4,8}, forgets {5,6}``."""
+        words = f"{set_words(self.cues)} {set_words(self.contents)}"
+        return words + (f", forgets {set_words(self.ghosts)}" if self.ghosts else "")
+
+    @property
     def spikes(self) -> OutputSpikes:
         """The output spikes of this answer, by `TEMPLATES`."""
         template = TEMPLATES[self.kind]

@@ -1,6 +1,7 @@
 """``neurodeploy compare``: from options to a folder that says whether two targets agree, and if not, where and why.
 
-``comparison.json`` has everything, ``spikes-<side>.csv`` every spike, ``rasters.png`` the populations that part.
+``comparison.json`` has everything, ``spikes-<side>.csv`` every spike, ``rasters.png`` the populations that part, and
+``report.html`` all of it on one page.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from neurodeploy.backends.base import Options
 from neurodeploy.cache import keep_matplotlib_files
 from neurodeploy.chips.catalogue import rules_by_name
 from neurodeploy.comparison.divergence import Divergence
+from neurodeploy.comparison.page import page, voltage_words
 from neurodeploy.comparison.pairs import Pair, Progress, compare_sides
 from neurodeploy.comparison.pictures import rasters
 from neurodeploy.comparison.subjects import Subject, subject
@@ -71,7 +73,9 @@ def compare(
             if pair.aligned.first_divergence:
                 rasters(pair, folder / f"rasters-{number}.png")
         write_json(folder / "comparison.json", data)
-        write_json(folder / "run.json", provenance(command_line(), seed=seed, sides=data["sides"]))
+        run = provenance(command_line(), seed=seed, sides=data["sides"])
+        write_json(folder / "run.json", run)
+        page(data, pairs, run).write(folder)
     return Result(data, wanted)
 
 
@@ -249,7 +253,7 @@ def _render_pair(pair: dict[str, Any]) -> list[Any]:
         lines = [
             f"{verdict}: {name}: {pair['differing']:,} of {pair['spikes']:,} spikes have no partner{shift}",
             f"first divergence: '{escape(where['population'])}', neuron {where['neuron']}, at {where['time_ms']:g} ms"
-            f" (step {where['step']}): fires on {escape(where['fires_on'])} alone{_voltage_words(pair)}",
+            f" (step {where['step']}): fires on {escape(where['fires_on'])} alone{voltage_words(pair)}",
             f"class: [bold]{pair['cause']}[/]: {escape(pair['why'])}",
         ]
     apart = pair["model_differences"]
@@ -296,10 +300,3 @@ def _render_pair(pair: dict[str, Any]) -> list[Any]:
         if len(parted) > ROWS_SHOWN:
             lines.append(f"and {len(parted) - ROWS_SHOWN} more populations: comparison.json")
     return lines
-
-
-def _voltage_words(pair: dict[str, Any]) -> str:
-    if not pair["voltages_mv"]:
-        return ""
-    words = [" → ".join(f"{v:.6g}" for v in side) for side in pair["voltages_mv"]]
-    return f"; v before and after: {words[0]} mV and {words[1]} mV"

@@ -8,12 +8,29 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from neurodeploy.comparison.divergence import PopulationComparison
     from neurodeploy.comparison.pairs import Pair
 
 MOST_ROWS = 8
 """Populations drawn: the first that part."""
 
 COLOURS = {"both": "#b8b8b8", "first": "#1b6ca8", "second": "#c8452c"}
+
+
+def shared_and_lone(pair: Pair, population: PopulationComparison) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Spikes that ``both`` sides have, and those of one side alone: steps of the first side, and neurons."""
+    mine = set(zip(*(part.tolist() for part in pair.first.spikes[population.label]), strict=True))
+    theirs = {
+        (time - population.shift, neuron)
+        for time, neuron in zip(
+            *(part.tolist() for part in pair.second.spikes[population.label]), strict=True
+        )
+    }
+    found = {}
+    for name, spikes in (("both", mine & theirs), ("first", mine - theirs), ("second", theirs - mine)):
+        places = np.array(sorted(spikes), dtype=np.int64).reshape(-1, 2)
+        found[name] = (places[:, 0], places[:, 1])
+    return found
 
 
 def rasters(pair: Pair, path: Path) -> None:
@@ -27,16 +44,8 @@ def rasters(pair: Pair, path: Path) -> None:
     FigureCanvasAgg(figure)
     rows = figure.subplots(len(parted), 1, sharex=True, squeeze=False)[:, 0]
     for axes, one in zip(rows, parted, strict=True):
-        mine = set(zip(*(part.tolist() for part in pair.first.spikes[one.label]), strict=True))
-        theirs = {
-            (time - one.shift, neuron)
-            for time, neuron in zip(*(part.tolist() for part in pair.second.spikes[one.label]), strict=True)
-        }
-        for name, spikes in (("both", mine & theirs), ("first", mine - theirs), ("second", theirs - mine)):
-            places = np.array(sorted(spikes)).reshape(-1, 2)
-            axes.plot(
-                places[:, 0] * step, places[:, 1], "|", color=COLOURS[name], markersize=7, markeredgewidth=1.4
-            )
+        for name, (steps, neurons) in shared_and_lone(pair, one).items():
+            axes.plot(steps * step, neurons, "|", color=COLOURS[name], markersize=7, markeredgewidth=1.4)
         axes.set_ylabel(one.label, rotation=0, ha="right", va="center")
         axes.margins(y=0.15)
         axes.spines[["top", "right"]].set_visible(False)

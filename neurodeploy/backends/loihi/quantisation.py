@@ -191,6 +191,15 @@ class QuantisationReport:
         """The populations' rows for another activity than was assumed, such as that of a run."""
         return [_population_row(each, activity, chip_by_name(self.chip)) for each in self.lowered.values()]
 
+    def weight_errors(self) -> np.ndarray:
+        """Relative error of every weight that is not 0 in the model, in no order; 1 where it is 0 on the chip."""
+        found = [
+            _weight_errors(each, bundle, synapses)
+            for each in self.lowered.values()
+            for bundle, synapses in each.pairs
+        ]
+        return np.concatenate(found) if found else np.empty(0)
+
     def save(self, folder: Path) -> Path:
         """Write ``quantisation.json`` into `folder`."""
         path = folder / FILE
@@ -314,10 +323,7 @@ def _projection_row(
     projection = network.projections[parts[0][1].projection]
     relative, values, exact, clipped, zeroed, step = [], [], [], 0, 0, 0.0
     for _, bundle, synapses in parts:
-        weight = synapses.weight / each.scale.per_nA
-        there = bundle.weight != 0
-        error = np.abs(weight[there] / bundle.weight[there] - 1)
-        relative.append(np.where(error > EXACT, error, 0.0))
+        relative.append(_weight_errors(each, bundle, synapses))
         values.append(synapses.weight)
         exact.append(bundle.weight)
         unit = 1 << (chip.weight_shift + synapses.exponent)
@@ -326,7 +332,7 @@ def _projection_row(
                 np.rint(np.abs(bundle.weight) * each.scale.per_nA / unit) > chip.largest_mantissa
             )
         )
-        zeroed += int(np.count_nonzero(there & (synapses.mantissa == 0)))
+        zeroed += int(np.count_nonzero((bundle.weight != 0) & (synapses.mantissa == 0)))
         gain = each.membrane.gain[bundle.receptor][bundle.post_index]
         step = max(step, unit / each.scale.per_nA / float(gain.min()))
     errors = np.concatenate(relative) if relative else np.empty(0)
@@ -343,6 +349,12 @@ def _projection_row(
         distinct_before=_different(np.concatenate(exact)),
         distinct=len(np.unique(np.concatenate(values))),
     )
+
+
+def _weight_errors(each: Lowered, bundle: Bundle, synapses: Synapses) -> np.ndarray:
+    weight, there = synapses.weight / each.scale.per_nA, bundle.weight != 0
+    error = np.abs(weight[there] / bundle.weight[there] - 1)
+    return np.where(error > EXACT, error, 0.0)
 
 
 def _different(weight: np.ndarray) -> int:
