@@ -314,6 +314,7 @@ FAULTS = (
     Fault("v starts at NaN", "cells", "v is nan", initial("v", NAN), initial("v", -65.0)),
     Fault("a cell that nothing has", "cells", "HH_cond_exp", population(UNKNOWN), population(cells())),
     Fault("a time step of 0", "", "time step is 0", time_step(0.0), time_step(1.0)),
+    Fault("a time step of an hour", "", "time step is 3.6e+06 ms", time_step(3.6e6), time_step(1.0)),
     Fault("a time step of NaN", "", "time step is nan", time_step(NAN), time_step(1.0)),
     # inputs
     Fault("a spike at NaN", "source", "spike time of neuron 2 is nan", spike_time(NAN), spike_time(4.0)),
@@ -327,6 +328,13 @@ FAULTS = (
         "rate of neuron 0 is -3",
         population(poisson(rate=-3.0), 0),
         parameter("rate", 3.0, 0),
+    ),
+    Fault(
+        "a rate of 1e9 Hz",
+        "source",
+        "1e+09 Hz",
+        population(poisson(rate=1e9), 0),
+        parameter("rate", 900.0, 0),
     ),
     Fault(
         "a start at NaN",
@@ -368,6 +376,7 @@ FAULTS = (
         projection(delay=1.0),
     ),
     Fault("a negative delay", "wires", "delay -2 ms", projection(delay=-2.0), projection(delay=1.0)),
+    Fault("a delay of 1e9 ms", "wires", "delay 1e+09 ms is", projection(delay=1e9), projection(delay=50.0)),
     Fault("a neuron that is not there", "wires", "neuron 99", index("post", 99), index("post", 3)),
     Fault("a sender that is not there", "wires", "neuron -1", index("pre", -1), index("pre", 3)),
     Fault("synapses onto a source", "wires", "has no synapses", end_on_source, turn_round),

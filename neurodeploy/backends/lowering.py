@@ -20,6 +20,15 @@ ABOVE_ZERO = {
 FROM_ZERO = {"tau_refrac": "a time can't be negative", "rate": "a rate can't be negative"}
 """Parameters that must be 0 or more, and why."""
 
+LONGEST_STEP = 1000.0
+"""ms of a time step; longer ones are taken for a slip."""
+
+LONGEST_DELAY = 1_000_000
+"""Steps; longer delays are taken for a slip."""
+
+HIGHEST_RATE = 1e6
+"""Hz of a Poisson source; higher rates are taken for a slip."""
+
 
 def refuse(network: Network, judge: Judge = RAISES) -> None:
     """Raise for the first parameter, input, injection or synapse that means nothing on any target.
@@ -32,12 +41,6 @@ def refuse(network: Network, judge: Judge = RAISES) -> None:
     UnsupportedError
         Plasticity with a third factor, which only trials know (``backends/brian2/trials``).
     """
-    with judge.each():
-        if not np.isfinite(network.time_step) or network.time_step <= 0:
-            raise RequestError(
-                f"The time step is {network.time_step:g} ms; it must be above 0",
-                fix="use setup(timestep=1.0)",
-            )
     for projection in network.projections:
         with judge.each(projection):
             if projection.modulation is not None or projection.gate is not None:
@@ -74,6 +77,21 @@ def refuse(network: Network, judge: Judge = RAISES) -> None:
                         f" {index[wrong[0]]}; '{population.label}' has neurons 0 to {population.size - 1}",
                         fix="use the indices of neurons that are there",
                     )
+    refuse_time_step(network.time_step)
+
+
+def refuse_time_step(time_step: float) -> None:
+    """Raise where a time step means nothing; nothing else about a model can be judged then."""
+    if not np.isfinite(time_step) or time_step <= 0:
+        raise RequestError(
+            f"The time step is {time_step:g} ms; it must be above 0", fix="use setup(timestep=1.0)"
+        )
+    if time_step > LONGEST_STEP:
+        raise RequestError(
+            f"The time step is {time_step:g} ms; at most {LONGEST_STEP:,.0f} ms are possible",
+            why="nothing that a neuron does takes that long",
+            fix="use setup(timestep=1.0)",
+        )
 
 
 def refuse_parameters(population: Population, judge: Judge = RAISES) -> None:
@@ -90,6 +108,13 @@ def refuse_parameters(population: Population, judge: Judge = RAISES) -> None:
                 )
             if name not in population.parameters:
                 continue
+            if name == "rate" and np.any(values > HIGHEST_RATE):
+                n = int(np.argmax(values))
+                raise RequestError(
+                    f"{where}: rate of neuron {n} is {values[n]:g} Hz; at most {HIGHEST_RATE:,.0f} are possible",
+                    why="every spike is drawn one by one",
+                    fix=f"give rate a value of at most {HIGHEST_RATE:,.0f}",
+                )
             low = values <= 0 if name in ABOVE_ZERO else (values < 0) & (name in FROM_ZERO)
             if np.any(low):
                 n, least = int(np.flatnonzero(low)[0]), "above 0" if name in ABOVE_ZERO else "0 or above"
@@ -153,6 +178,13 @@ def whole_delays(network: Network, projection: Projection, changes: list[str]) -
             f"Projection '{projection.label}': delay {delay.min():g} ms is under one time step ({time_step:g} ms)",
             why="a spike cannot arrive in the step it is sent in",
             fix=f"use delays of at least {time_step:g} ms, or a smaller time step",
+        )
+    if steps.max(initial=0) > LONGEST_DELAY:
+        raise RequestError(
+            f"Projection '{projection.label}': delay {delay.max():g} ms is {steps.max():,.0f} steps; at most"
+            f" {LONGEST_DELAY:,} are possible",
+            why="a spike is kept in memory for every step of its delay, on every target",
+            fix=f"use delays of at most {LONGEST_DELAY * time_step:,.0f} ms",
         )
     shift = np.abs(steps * time_step - delay)
     moved = np.count_nonzero(shift > GRID_TOLERANCE * time_step)

@@ -34,10 +34,13 @@ def examine(network: Network, options: Options, steps: int, hardware: SpinnakerH
     """See :meth:`neurodeploy.backends.base.Backend.examine`."""
     check_rules(options.rules)
     judge = Keeps(network)
-    result, changes, factor = Examination(), [], 1
+    result, program = Examination(), None
     with judge.each():
         program = lower(network, options.rules, hardware, options.allow_losses, judge)
-        changes, factor = program.changes, program.plan["time_scale_factor"]
+    if program is None:  # the model as a whole means nothing
+        result.findings = judge.findings
+        return result
+    changes, factor = program.changes, program.plan["time_scale_factor"]
     sound = judge.sound(network)
     with judge.each():
         result.sheets["weights"] = weights(sound, hardware, options.allow_losses, changes, judge)

@@ -24,6 +24,12 @@ REAL_TIME = 1.0
 """ms: below such a time step neurons and synapses get cores of their own (``PopulationVertex.use_combined_core``)."""
 
 
+MOST_DRAWN, LONGEST_DRAWN = 2e6, 1e6
+"""Spikes and ms of a Poisson source up to which its trains are drawn; else its fullest tick is its mean and some deviations."""
+
+SIGMAS = 5.0
+
+
 @dataclass
 class Cores:
     """The cores of one population, all alike but for what is recorded.
@@ -270,7 +276,10 @@ def synapse_cores_needed(
 def source_bytes(network: Network, position: int, steps: int) -> int:
     """SDRAM of an array source: as much for every tick as its fullest takes, twice where it is recorded."""
     population, dt = network.populations[position], network.time_step
-    if population.cell == "SpikeSourcePoisson":
+    if population.cell == "SpikeSourcePoisson" and _long(population, steps * dt):
+        mean = float(np.sum(population.parameters["rate"])) * dt / 1000.0
+        most = math.ceil(mean + SIGMAS * math.sqrt(mean))
+    elif population.cell == "SpikeSourcePoisson":
         times, _ = poisson_spikes(
             **{name: population.parameters[name] for name in ("rate", "start", "duration")},
             seed=network.seed,
@@ -278,15 +287,25 @@ def source_bytes(network: Network, position: int, steps: int) -> int:
             begin=0.0,
             end=steps * dt,
         )
-        ticks = np.clip(np.floor(times / dt), 0, max(steps - 1, 0))
+        most = _fullest(np.clip(np.floor(times / dt), 0, max(steps - 1, 0)))
     else:
         trains = [np.asarray(train, dtype=float) for train in population.spike_times]
-        ticks = np.rint(np.concatenate([np.empty(0), *trains]) / dt)
-    ticks = ticks[ticks >= 0].astype(np.int64)
-    most = int(np.bincount(ticks).max()) if ticks.size else 0
+        most = _fullest(np.rint(np.concatenate([np.empty(0), *trains]) / dt))
     recorded = any(r.population == position for r in network.recorded)
     per_tick = chip.message_bytes(most) * (2 if recorded else 1)
     return chip.SOURCE + per_tick * (1 + max(steps, 1))
+
+
+def _long(population: Population, milliseconds: float) -> bool:
+    """Whether the trains of a Poisson source are too long to be drawn for a check."""
+    spikes = float(np.sum(population.parameters["rate"])) * milliseconds / 1000.0
+    return spikes > MOST_DRAWN or milliseconds > LONGEST_DRAWN
+
+
+def _fullest(ticks: np.ndarray) -> int:
+    """The most entries with one value, of those from 0 on."""
+    _, counts = np.unique(ticks[ticks >= 0], return_counts=True)
+    return int(counts.max(initial=0))
 
 
 def recordings(network: Network, position: int, on_core: int, steps: int) -> int:
