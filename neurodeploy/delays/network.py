@@ -38,7 +38,7 @@ CELL = {
 
 ABOVE = 0.75
 """How far the threshold lies above θ, in steps of a weight: a sum of θ stays below it and one of θ + 1 reaches it, whichever
-way a chip compares and although Loihi keeps 1/4096 of the voltage before."""
+way a chip compares and although Loihi keeps 1/4096 of the voltage before, while that is between -1,024 and 3,072 steps."""
 
 DELAY_OF_A_SYNAPSE = 1
 """Steps more than the age of the event: no chip delivers a spike in its own step."""
