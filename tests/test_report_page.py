@@ -236,7 +236,7 @@ def test_the_page_of_a_comparison_says_where_and_why(comparison: tuple[dict[str,
     (pair,) = data["pairs"]
     where = pair["first_divergence"]
     for words in (
-        "1 of 1 pairs part",
+        "compared: the sides part",
         f"First divergence: '{where['population']}', neuron {where['neuron']}, at {where['time_ms']:g} ms",
         f"Class: {pair['cause']}",
         HOSTILE,

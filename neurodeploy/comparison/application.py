@@ -270,7 +270,7 @@ def _render_pair(pair: dict[str, Any]) -> list[Any]:
         lines.append(f"  {one['rule']} alone ({one['class']}: {escape(one['decides'])}): {escape(told)}")
     if pair["largest_weight_difference"] is not None:
         lines.append(
-            f"learned weights at the end: {100 * pair['largest_weight_difference']:.2g} % apart at most"
+            f"learned weights at the end: {100 * pair['largest_weight_difference']:.3g} % apart at most"
         )
     parted = [one for one in pair["populations"] if one["differing"]]
     if parted:

@@ -23,11 +23,10 @@ if TYPE_CHECKING:
 def page(data: dict[str, Any], pairs: Sequence[Pair], run: dict[str, Any]) -> Page:
     """The page of a comparison; `data` as ``comparison.json`` has it."""
     changes = [f"{side['name']}: {change}" for side in data["sides"] for change in side["changes"]]
-    parted = sum(1 for pair in data["pairs"] if not pair["agree"])
     executed = ", ".join(f"{side['executed_by']} ({side['name']})" for side in data["sides"])
     return Page(
         title=f"{data['model']}, compared",
-        verdict="the sides agree" if data["agree"] else f"{parted} of {len(data['pairs'])} pairs part",
+        verdict=_agreement(data),
         good=data["agree"],
         lead=f"Executed by: {executed}. {data['steps']:,} steps of {data['time_step_ms']:g} ms. Sides agree where at"
         f" most {100 * data['allowed_differing']:g} % of their spikes have no partner.",
@@ -38,6 +37,13 @@ def page(data: dict[str, Any], pairs: Sequence[Pair], run: dict[str, Any]) -> Pa
         ],
         run=run,
     )
+
+
+def _agreement(data: dict[str, Any]) -> str:
+    if data["agree"]:
+        return "the sides agree"
+    parted = sum(1 for pair in data["pairs"] if not pair["agree"])
+    return "the sides part" if len(data["pairs"]) == 1 else f"{parted} of {len(data['pairs'])} pairs part"
 
 
 def _sides(data: dict[str, Any]) -> Table:
@@ -83,7 +89,7 @@ def _verdict(told: dict[str, Any]) -> list[str]:
         ]
     if told["largest_weight_difference"] is not None:
         lines.append(
-            f"Learned weights at the end: {100 * told['largest_weight_difference']:.2g} % apart at most."
+            f"Learned weights at the end: {100 * told['largest_weight_difference']:.3g} % apart at most."
         )
     return lines
 
