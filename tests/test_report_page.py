@@ -31,7 +31,17 @@ from neurodeploy.comparison.page import page as comparison_page
 from neurodeploy.comparison.pairs import compare_sides
 from neurodeploy.recording import Recording, plain, provenance, write_json
 from neurodeploy.report import page as pages
-from neurodeploy.report.page import Band, Page, Raster, Section, Shade, Table, Words, weight_errors
+from neurodeploy.report.page import (
+    Band,
+    Page,
+    Raster,
+    Section,
+    Shade,
+    Table,
+    Words,
+    page_of_pictures,
+    weight_errors,
+)
 
 HOSTILE = "</script></title><script>alert(1)</script>\"'><img src=x onerror=alert(2)>&amp;"
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -216,6 +226,25 @@ def test_the_page_of_the_memory_has_every_number_and_every_spike(memory: Path) -
         assert f"Note: {warning}" in page.text
     assert "Numbers on loihi2" in page.text and text.count('class="bar"') == 6
     assert text.count('class="shade learn"') == 4 and text.count('class="shade recall"') == 5
+
+
+def test_a_run_that_has_pictures_and_metrics_alone_has_a_page_of_these(memory: Path) -> None:
+    data = {"accuracy": 0.9588, "weights": {HOSTILE: [1.25e-7, 3]}, "changes": ["cut"], "warnings": ["quiet"]}
+    run = provenance(["neurodeploy", "run", "lsm"], executed_by="float", seed=0)
+    page = assert_whole_and_closed(page_of_pictures("Liquid", "95.88 % right", data, run, memory).render())
+    assert_every_number(page, data)
+    assert len(page.pictures) == 2
+    for words in (
+        "Liquid: 95.88 % right",
+        "Executed by: float",
+        "Changed: cut",
+        "Note: quiet",
+        "raster",
+        "weights",
+    ):
+        assert words in page.text
+    data.pop("changes")
+    assert "Changed" not in page_of_pictures("Liquid", "", data, run, memory).render()
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from neurodeploy.delays.evaluation import TestSet, evaluate
 from neurodeploy.delays.motion_clouds import CONDITIONS, SCANS, CloudSettings
 from neurodeploy.delays.synapses import prune
 from neurodeploy.recording import command_line, default_folder, provenance, run_directory, write_json
+from neurodeploy.report.page import page_of_pictures
 
 STRIDE = (6, 8, 8)
 """Every how many ms, rows and columns the evidence is read, as for movies of that size."""
@@ -135,4 +136,5 @@ def run_clouds(
             trained=whole.made_by,
         )
         write_json(folder / "run.json", facts)
+        page_of_pictures("Motion detectors, Motion Clouds", "", data, facts, folder).write(folder)
     return CloudResult(data, wanted)

@@ -22,6 +22,7 @@ from scipy import signal
 from neurodeploy.cache import keep_matplotlib_files
 from neurodeploy.errors import RequestError
 from neurodeploy.recording import command_line, default_folder, provenance, run_directory, write_json
+from neurodeploy.report.page import page_of_pictures
 
 REFRACTORY = (1.0, -0.8, -0.2)
 """What kernels are filtered with over time: a spike makes the next ones less likely (the notebook)."""
@@ -200,4 +201,5 @@ def run_motifs(
         write_json(folder / "metrics.json", data)
         facts = provenance(command_line(), executed_by="float", seed=seed, settings=asdict(base))
         write_json(folder / "run.json", facts)
+        page_of_pictures("Motion detectors, motifs", "", data, facts, folder).write(folder)
     return MotifResult(data, wanted)

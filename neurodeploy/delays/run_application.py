@@ -26,6 +26,7 @@ from neurodeploy.delays.readout import spike_rate
 from neurodeploy.delays.train_application import choose_images
 from neurodeploy.errors import RequestError, did_you_mean
 from neurodeploy.recording import command_line, default_folder, provenance, run_directory, write_json
+from neurodeploy.report.page import page_of_pictures
 
 EXPERIMENTS = {
     "motion": "the layer, pruned as asked for, and the same with delay 0 alone",
@@ -216,6 +217,7 @@ def run_delays(
             lambda done, total: progress("movies", done, total) if progress is not None else None,
         )
         write_decisions(folder / "decisions.csv", scores)
+        shown = next(iter(scores.values())) if experiment == "motion" else scores["whole"]
         data = {
             "model": "delays",
             "experiment": experiment,
@@ -230,9 +232,7 @@ def run_delays(
             "scores": {
                 name: {"synapses": variants[name].synapses, **score.facts()} for name, score in scores.items()
             },
-            "right_by_image": by_image(
-                next(iter(scores.values())) if experiment == "motion" else scores["whole"]
-            ),
+            "right_by_image": by_image(shown),
             **(curve_facts(variants, scores) if experiment == "curves" else {}),
             "changes": changes,
         }
@@ -248,6 +248,8 @@ def run_delays(
             test_images=[image.name for image in held_out],
         )
         write_json(folder / "run.json", facts)
+        right = f"{100 * shown.accuracy:.1f} % of {movies} movies right"
+        page_of_pictures(f"Motion detectors, {experiment}", right, data, facts, folder).write(folder)
     return Result(data, wanted)
 
 

@@ -33,6 +33,7 @@ from neurodeploy.delays.train_application import choose_images
 from neurodeploy.errors import RequestError, did_you_mean
 from neurodeploy.options import RunOptions
 from neurodeploy.recording import command_line, default_folder, provenance, run_directory, write_json
+from neurodeploy.report.page import page_of_pictures
 
 RULES = "spinnaker"
 """Where neither the user nor the backend's machine says which: the model means the same under all."""
@@ -248,23 +249,24 @@ def run_on_target(
         }
         data["wall_seconds"]["all"] = time.perf_counter() - began
         write_json(folder / "metrics.json", data)
-        write_json(
-            folder / "run.json",
-            provenance(
-                command_line(),
-                executed_by=answers.report.executed_by,
-                backend=options.backend,
-                rules=given.rules,
-                seed=seed,
-                model=str(model) if model else "shipped",
-                trained=whole.made_by,
-                test_images=[image.name for image in held_out],
-                network_sha256=facts["network"],
-                hardware=facts.get("hardware"),
-                spynnaker=facts.get("spynnaker"),
-                lava=facts.get("lava"),
-            ),
+        run = provenance(
+            command_line(),
+            executed_by=answers.report.executed_by,
+            backend=options.backend,
+            rules=given.rules,
+            seed=seed,
+            model=str(model) if model else "shipped",
+            trained=whole.made_by,
+            test_images=[image.name for image in held_out],
+            network_sha256=facts["network"],
+            hardware=facts.get("hardware"),
+            spynnaker=facts.get("spynnaker"),
+            lava=facts.get("lava"),
         )
+        write_json(folder / "run.json", run)
+        right = f"{100 * by_spikes.accuracy:.1f} % of {len(shown)} movies right"
+        title = f"Motion detectors on {options.backend}"
+        page_of_pictures(title, right, data, run, folder).write(folder)
     return TargetResult(data, wanted)
 
 

@@ -38,6 +38,7 @@ from neurodeploy.lsm.model import (
 )
 from neurodeploy.models.network import Network
 from neurodeploy.recording import command_line, default_folder, provenance, run_directory, write_json
+from neurodeploy.report.page import page_of_pictures
 
 PUBLISHED = {
     ("mnist", "nalsm", 1000): (95.96, 0.13),
@@ -297,6 +298,9 @@ def run_lsm(request: Request, progress: Callable[[str, int, int], None] | None =
             network_sha256=network.digest(),
         )
         write_json(folder / "run.json", facts)
+        title = f"Liquid of {design.neurons:,} neurons, {dataset.name}, {design.variant}"
+        right = f"{100 * data['accuracy']:.2f} % right"
+        page_of_pictures(title, right, data, facts, folder).write(folder)
     return Result(data, wanted)
 
 

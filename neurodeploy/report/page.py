@@ -276,16 +276,18 @@ def page_of_pictures(
     title: str, verdict: str, metrics: Mapping[str, Any], run: Mapping[str, Any], folder: Path
 ) -> Page:
     """The page of a run that says all it has to say in the pictures of its folder and in its metrics."""
-    pictures = [Image(path, path.stem) for path in sorted(folder.glob("*.png"))]
+    sections = [
+        Section(path.stem.replace("-", " "), [Image(path, path.stem)])
+        for path in sorted(folder.glob("*.png"))
+    ]
+    if "changes" in metrics:
+        sections.append(changes_and_warnings(metrics["changes"], metrics.get("warnings", ())))
     return Page(
         title=title,
         verdict=verdict,
         good=None,
         lead=f"Executed by: {run['executed_by']}.",
-        sections=[
-            *(Section(picture.alt.replace("-", " "), [picture]) for picture in pictures),
-            changes_and_warnings(metrics["changes"], metrics.get("warnings", ())),
-        ],
+        sections=sections,
         run=run,
         metrics=metrics,
     )
@@ -303,7 +305,10 @@ def weight_errors(errors: np.ndarray) -> Bars:
     names = [*edges, "more than 10 %"]
     places = np.searchsorted(list(edges.values()), errors, side="left")
     counts = np.bincount(places, minlength=len(names)).tolist()
-    return Bars("Weights that are not 0 when the run begins, by how far the chip's number is off", dict(zip(names, counts, strict=True)))
+    return Bars(
+        "Weights that are not 0 when the run begins, by how far the chip's number is off",
+        dict(zip(names, counts, strict=True)),
+    )
 
 
 def rows(value: Any, name: str = "") -> list[tuple[str, str]]:

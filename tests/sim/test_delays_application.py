@@ -43,7 +43,7 @@ def test_in_floating_point(given, tmp_path) -> None:
     out = tmp_path / "out"
     told = json.loads(command(*given, "--movies", "6", "--size", "patch", "--out", str(out), "--json"))
     assert told["executed_by"] == "float" and told["scores"]["layer"]["movies"] == 6
-    assert {"decisions.csv", "metrics.json", "run.json", "events.png", "kernels.png"} <= {
+    assert {"decisions.csv", "metrics.json", "run.json", "events.png", "kernels.png", "report.html"} <= {
         f.name for f in out.iterdir()
     }
 
@@ -72,7 +72,7 @@ def test_as_spikes_every_one_is_the_references_and_their_counts_decide(given, tm
     counts = np.array(rows[1:], int)[:, 1:]
     decided = [int(row[3]) for row in list(csv.reader((out / "decisions.csv").open()))[1:]]
     assert counts.argmax(axis=1).tolist() == decided and counts.sum() == told["spikes_compared"]
-    assert {"events.png", "kernels.png", "directions.png"} <= {f.name for f in out.iterdir()}
+    assert {"events.png", "kernels.png", "directions.png", "report.html"} <= {f.name for f in out.iterdir()}
     with np.load(out / "spikes.npz") as kept:
         assert len(kept["step"]) == told["spikes"] and kept["step"].max() < 6 * 60
 
@@ -107,4 +107,4 @@ def test_clouds_in_both_conditions_beside_the_published(given, tmp_path) -> None
     ]
     assert all(one[name]["movies"] == 3 for one in points for name in ("perpendicular", "aperture"))
     assert len((out / "decisions.csv").read_text().splitlines()) == 1 + 3 * 2 * 3
-    assert {"clouds.png", "metrics.json", "run.json"} <= {f.name for f in out.iterdir()}
+    assert {"clouds.png", "metrics.json", "run.json", "report.html"} <= {f.name for f in out.iterdir()}

@@ -51,7 +51,7 @@ def test_digits_to_accuracy(fresh: Path, tmp_path: Path) -> None:
     assert found["weights"]["excitatory"]["mean"] < 3 and found["weights"]["inhibitory"]["mean"] < 0
     names = {path.name for path in (tmp_path / "run").iterdir()}
     pictures = {"formation.png", "weights.png", "sample.png", "confusion.png"}
-    assert names == {"metrics.json", "run.json", "decisions.csv", *pictures}
+    assert names == {"metrics.json", "run.json", "decisions.csv", "report.html", *pictures}
     rows = (tmp_path / "run" / "decisions.csv").read_text().splitlines()[1:]
     right = [row.split(",")[1] == row.split(",")[2] for row in rows]
     assert np.mean(right) == found["accuracy"] and len(rows) == 359
