@@ -239,8 +239,8 @@ def test_a_run_that_has_pictures_and_metrics_alone_has_a_page_of_these(memory: P
         "Executed by: float",
         "Changed: cut",
         "Note: quiet",
-        "raster",
-        "weights",
+        "Raster",
+        "Weights",
     ):
         assert words in page.text
     data.pop("changes")

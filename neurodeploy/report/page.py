@@ -277,7 +277,7 @@ def page_of_pictures(
 ) -> Page:
     """The page of a run that says all it has to say in the pictures of its folder and in its metrics."""
     sections = [
-        Section(path.stem.replace("-", " "), [Image(path, path.stem)])
+        Section(path.stem.replace("-", " ").capitalize(), [Image(path, path.stem)])
         for path in sorted(folder.glob("*.png"))
     ]
     if "changes" in metrics:
