@@ -270,7 +270,6 @@ def run_cam(
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Result | MappedOnly:
     """Run the memory as the command line asks, and write the run directory."""
-    from neurodeploy.backends import registry
     from neurodeploy.cam.page import page
 
     started = time.perf_counter()
@@ -278,17 +277,7 @@ def run_cam(
     chosen = choose_experiment(experiment, operations, cues, contents, spacing, count, options.seed)
     wanted = options.out or default_folder(f"cam-{chosen.name.split(' ')[0]}-{options.backend}")
     with run_directory(wanted) as folder:
-        given = Options(
-            engine=options.engine,
-            threads=options.threads,
-            progress=progress,
-            hardware=options.hardware,
-            host=options.host,
-            faults=options.faults,
-            allow_losses=options.allow_losses,
-            folder=folder / options.backend,
-        )
-        given.rules = options.rules or registry.load(options.backend).default_rules(given) or RULES
+        given = options.of_backend(RULES, folder, progress)
         outcome = simulate(
             chosen,
             given,

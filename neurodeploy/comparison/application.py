@@ -88,19 +88,17 @@ def choose_sides(
 ) -> list[tuple[Subject, Side]]:
     """A side for each of the backends and models; rules and machines are one for all, or one for each backend."""
     names = _words(backends)
-    options = {}
-    for option, words_given in (("--rules", rules), ("--hardware", hardware)):
-        words = _words(words_given or "")
-        if len(words) not in (0, 1, len(names)):
+    each = {}
+    for option, given_words in (("--rules", rules), ("--hardware", hardware)):
+        words = _words(given_words or "-")
+        if len(words) not in (1, len(names)):
             raise RequestError(
-                f"{option} {words_given} names {len(words)} and --backends {backends} {len(names)}",
+                f"{option} {given_words} names {len(words)} and --backends {backends} {len(names)}",
                 fix="name one for all, or one for each backend, with commas between; '-' is the backend's own",
             )
-        options[option] = [None if word == "-" else word for word in (words or ["-"])] * (
-            1 if len(words) == len(names) else len(names)
-        )
+        each[option] = [None if word == "-" else word for word in words * (len(names) // len(words))]
     sides = list[tuple[Subject, Side]]()
-    for name, rule, machine in zip(names, options["--rules"], options["--hardware"], strict=False):
+    for name, rule, machine in zip(names, each["--rules"], each["--hardware"], strict=True):
         backend = registry.load(name)
         machine = machine if backend.has_hardware or len(_words(hardware or "")) > 1 else None
         backend.refuse_machine(hardware=machine)

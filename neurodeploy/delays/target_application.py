@@ -165,7 +165,6 @@ def run_on_target(
     RequestError
         A name is none of those there are.
     """
-    from neurodeploy.backends import registry
 
     size = size or DEFAULT_SIZE
     if size not in SIZES:
@@ -188,17 +187,7 @@ def run_on_target(
     test = TestSet(held_out, whole.motions, frame, movies, seed, stride)
     wanted = options.out or default_folder(f"delays-{options.backend}")
     with run_directory(wanted) as folder:
-        given = Options(
-            engine=options.engine,
-            threads=options.threads,
-            progress=progress,
-            hardware=options.hardware,
-            host=options.host,
-            faults=options.faults,
-            allow_losses=options.allow_losses,
-            folder=folder / options.backend,
-        )
-        given.rules = options.rules or registry.load(options.backend).default_rules(given) or RULES
+        given = options.of_backend(RULES, folder, progress)
         thresholds = calibrate({"": quantised.layer}, fitted, spike_rate(pruned.synapses))[""]
         made = network.detectors(quantised, thresholds, height, width, stride[1])
         shown = list(test)
