@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from neurodeploy.backends import registry
 from neurodeploy.backends.base import Options, Report
 from neurodeploy.chips.catalogue import ASPECTS, RULES, mixture, rules_by_name
 from neurodeploy.comparison import causes
@@ -18,7 +19,7 @@ from neurodeploy.comparison.divergence import PopulationComparison, align
 from neurodeploy.comparison.models import differences
 from neurodeploy.comparison.pairs import compare_sides
 from neurodeploy.comparison.subjects import Subject, subject
-from neurodeploy.comparison.traces import Side, Traces
+from neurodeploy.comparison.traces import Side, Traces, execute
 from neurodeploy.errors import RequestError
 from neurodeploy.findings import LOST, VANISHED
 from neurodeploy.models.network import Network, Population, Projection
@@ -236,6 +237,30 @@ def test_sides_take_their_own_rules_and_twins_are_refused() -> None:
     other = Subject("other", "spinnaker", one.describe)
     two = choose_sides([one, other], "brian2", None, None, False)
     assert [side.name for _, side in two] == ["model on brian2 (spinnaker)", "other on brian2 (spinnaker)"]
+
+
+class MapsOnly:
+    """A backend, and its session, that only says where a model would go."""
+
+    report = Report(executed_by="nothing (mapped only)", facts={"mapped_only": True})
+    ended = False
+
+    def open(self, *_) -> MapsOnly:
+        return self
+
+    def run(self, _) -> None: ...
+
+    def end(self) -> None:
+        self.ended = True
+
+
+def test_a_machine_that_only_maps_is_no_side(monkeypatch) -> None:
+    backend = MapsOnly()
+    monkeypatch.setattr(registry, "load", lambda _: backend)
+    side = Side("spinnaker", Options(rules="spinnaker", hardware="spinnaker-virtual"))
+    with pytest.raises(RequestError, match="spinnaker-virtual\\) maps a model and runs nothing"):
+        execute(side, network(), 10)
+    assert backend.ended
 
 
 def test_a_model_that_is_not_there_is_refused_by_name() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from neurodeploy.backends import registry
 from neurodeploy.backends.base import Options, Report
+from neurodeploy.errors import RequestError
 from neurodeploy.models.network import Network, Recorded
 
 
@@ -70,6 +71,8 @@ def execute(side: Side, network: Network, steps: int, watched: Sequence[tuple[st
 
     Raises
     ------
+    RequestError
+        The machine only maps.
     NeurodeployError
         What the backend says where it cannot execute it.
     """
@@ -85,6 +88,12 @@ def execute(side: Side, network: Network, steps: int, watched: Sequence[tuple[st
     session = registry.load(side.backend).open(network, side.options)
     try:
         session.run(steps)
+        if session.report.facts.get("mapped_only"):
+            raise RequestError(
+                f"{side.name} maps a model and runs nothing",
+                why="there are no spikes to compare",
+                fix="choose another machine: see 'neurodeploy targets'",
+            )
         spikes = {}
         for position, population in enumerate(network.populations):
             times, neurons = session.spikes(position)
