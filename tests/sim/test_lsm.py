@@ -191,10 +191,11 @@ def test_a_simulation_that_is_killed_says_so_and_keeps_what_it_had(
     monkeypatch.setattr(phases, "BLOCK", 30)
 
     def kill(stage: str, done: int, total: int) -> None:
-        if stage == "samples" and 60 <= done < 120:
+        if stage == "samples" and done >= 60:
             for pid in children(os.getpid()):
-                if "main" in os.readlink(f"/proc/{pid}/exe"):
-                    os.kill(pid, signal.SIGKILL)
+                with suppress(FileNotFoundError, ProcessLookupError):  # one may end while we look
+                    if "main" in os.readlink(f"/proc/{pid}/exe"):
+                        os.kill(pid, signal.SIGKILL)
 
     samples = small_samples()
     network = build(Design(64, 64, seed=1))
