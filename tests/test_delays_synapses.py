@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from neurodeploy.delays import readout
+from neurodeploy.delays.curves import fitted_half
 from neurodeploy.delays.evaluation import Probe, TestSet, calibrate, evaluate, half_point
 from neurodeploy.delays.events import from_dense
 from neurodeploy.delays.layer import Layer, evidence_everywhere, valid_box
@@ -143,6 +144,14 @@ def test_intervals_are_the_quantiles_of_the_binomial_law() -> None:
 def test_half_point_is_found_between_sizes() -> None:
     assert half_point([100, 400, 1600], [0.0, 0.5, 1.0]) == pytest.approx(400)
     assert half_point([100, 400], [0.0, 1.0]) == pytest.approx(200)
+
+
+def test_half_of_the_accuracy_is_where_the_authors_fit_has_it() -> None:
+    sizes = np.array([72, 150, 330, 652, 1300, 4000, 20000, 400000])
+    curve = 1 / 36 + (0.97 - 1 / 36) / (1 + np.exp(-(np.log10(sizes) - np.log10(500)) / 0.15))
+    assert fitted_half(sizes.tolist(), curve.tolist(), 36) == pytest.approx(500, rel=0.01)
+    dipped = curve + 0.1 * (-1.0) ** np.arange(8)  # a curve that is not monotone has a half all the same
+    assert fitted_half(sizes.tolist(), dipped.tolist(), 36) == pytest.approx(500, rel=0.35)
 
 
 def test_probes_of_few_inputs_read_the_same_evidence_and_movies_repeat() -> None:

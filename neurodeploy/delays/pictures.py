@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from neurodeploy.delays.curves import ONE_THRESHOLD, PER_CLASS, points
 from neurodeploy.delays.events import OFF, ON, Events
 from neurodeploy.delays.layer import Layer
 from neurodeploy.delays.motions import Motions
@@ -205,25 +206,24 @@ def accuracy(
 
     figure = Figure(figsize=(11, 4), layout="constrained")
     by_synapses, by_delays = figure.subplots(1, 2, sharey=True)
-    pruned = [(one["synapses"], one) for n, one in scores.items() if n.endswith(" synapses") or n == "whole"]
-    short = [(float(name.split()[0]), one) for name, one in scores.items() if name.endswith(" delays")]
-    short.append((delays, scores["whole"]))
-    for axes, points, published, label in (
-        (by_synapses, pruned, PUBLISHED_SYNAPSES, "synapses kept, the same number in every class"),
-        (by_delays, short, PUBLISHED_DELAYS, "delays kept, from 0 ms on"),
+    for axes, kinds, published, label in (
+        (by_synapses, (ONE_THRESHOLD, PER_CLASS), PUBLISHED_SYNAPSES, "synapses kept"),
+        (by_delays, ("delays",), PUBLISHED_DELAYS, "delays kept, from 0 ms on"),
     ):
-        kept = [point[0] for point in points]
-        share, low, high = (np.array([p[1][k] for p in points]) for k in ("accuracy", "low_5", "high_95"))
-        bars = np.abs([share - low, high - share])
-        axes.errorbar(
-            kept,
-            100 * share,
-            100 * bars,
-            color="#1f4e79",
-            marker="o",
-            markersize=4,
-            label="this layer",
-        )
+        for kind, colour in zip(kinds, ("#1f4e79", "#7a9cc0"), strict=False):
+            names = points(scores, kind)
+            if len(names) == 1:
+                continue
+            kept = [
+                int(name.split()[0]) if kind == "delays" else scores[name]["synapses"] for name in names[:-1]
+            ]
+            kept.append(delays if kind == "delays" else scores["whole"]["synapses"])
+            share, low, high = (
+                np.array([scores[name][k] for name in names]) for k in ("accuracy", "low_5", "high_95")
+            )
+            bars = 100 * np.abs([share - low, high - share])
+            named = f"this layer{kind.removeprefix('synapses')}" if axes is by_synapses else "this layer"
+            axes.errorbar(kept, 100 * share, bars, color=colour, marker="o", markersize=4, label=named)
         if classes == 36:
             axes.plot(
                 *zip(*published, strict=True), color="#b35900", linestyle="--", label="published (journal)"

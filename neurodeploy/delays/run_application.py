@@ -18,8 +18,9 @@ import numpy as np
 from neurodeploy.cache import keep_matplotlib_files
 from neurodeploy.delays import layer as layers
 from neurodeploy.delays import synapses as lists
+from neurodeploy.delays.curves import curve_facts, curve_layers
 from neurodeploy.delays.evaluation import STREAM_CALIBRATION as CALIBRATION
-from neurodeploy.delays.evaluation import Score, TestSet, calibrate, evaluate, half_point
+from neurodeploy.delays.evaluation import Score, TestSet, calibrate, evaluate
 from neurodeploy.delays.layer import Layer
 from neurodeploy.delays.movies import MovieSettings
 from neurodeploy.delays.readout import spike_rate
@@ -47,10 +48,6 @@ READOUTS = ("evidence", "spikes")
 CALIBRATION_MOVIES = 24
 """Movies of training images that thresholds are chosen on."""
 
-CURVE_SYNAPSES = (72, 150, 330, 652, 1300, 2000, 4000, 8000, 14096, 30000, 80000, 200000)
-CURVE_DELAYS = (1, 3, 5, 7, 9, 11, 13, 16, 19)
-"""What is kept at the points of the curves; each ends with the whole layer."""
-
 
 @dataclass
 class Result:
@@ -70,12 +67,12 @@ class Result:
             low, high = f"{100 * one['low_5']:.1f}", f"{100 * one['high_95']:.1f}"
             share = f"{one['right']} of {one['movies']}, {100 * one['accuracy']:.1f} %"
             table.add_row(escape(name), f"{one['synapses']:,}", share, f"{low} .. {high}")
-        half = m.get("half_of_peak_synapses")
+        halves = m.get("half_synapses", {})
         return [
             table,
             f"{m['movies']} movies of {m['height']} x {m['width']} pixels and {m['steps_ms']} ms over held-out images,"
             f" {m['classes']} motions, chance {100 / m['classes']:.1f} %; readout: {m['readout']}",
-            *([f"half of the peak at {half:.0f} synapses (the same number in every class)"] if half else []),
+            *(f"half of the accuracy at {half:.0f} {kind} (fit)" for kind, half in halves.items() if half),
             f"executed by: [bold]{m['executed_by']}[/]; {m['wall_seconds']['all']:.0f} s",
             *(f"[yellow]changed:[/] {escape(change)}" for change in m["changes"]),
             f"results in {escape(str(self.folder))}",
@@ -125,19 +122,12 @@ def refuse_useless(experiment: str, given: dict[str, object]) -> None:
 
 
 def choose_layers(
-    layer: Layer, experiment: str, synapses: int | None, bits: int | None
+    layer: Layer, experiment: str, synapses: int | None, bits: int | None, readout: str
 ) -> tuple[dict[str, Layer], list[str]]:
     """The layers that an experiment compares, by name, and what was changed on the way."""
     changes = []
     if experiment == "curves":
-        counts = [n for n in CURVE_SYNAPSES if len(layer.weights) <= n < layer.synapses]
-        variants = {f"{n} synapses": lists.prune(layer, n) for n in counts}
-        short = [k for k in CURVE_DELAYS if k < layer.delays]
-        variants |= {f"{k} delays": lists.shorten(layer, k) for k in short}
-        variants["whole"] = layer
-        peak = lists.prune(layer, 8000) if layer.synapses > 8000 else layer
-        variants["8000 synapses, all at delay 0"] = lists.collapse(peak)
-        variants["8000 synapses, delays permuted"] = lists.permute_delays(peak, np.random.default_rng(0))
+        variants = curve_layers(layer, readout)
     else:
         chosen = layer if synapses is None else lists.prune(layer, synapses)
         if chosen is not layer:
@@ -194,7 +184,7 @@ def run_delays(
     began = time.perf_counter()
     keep_matplotlib_files()
     layer = layers.shipped() if model is None else layers.load(model)
-    variants, changes = choose_layers(layer, experiment, synapses, bits)
+    variants, changes = choose_layers(layer, experiment, synapses, bits, readout)
     learned_from, held_out = choose_images(images)
     height, width, steps, stride = SIZES[size]
     frame = MovieSettings(height, width, steps, None)
@@ -251,20 +241,6 @@ def run_delays(
         right = f"{100 * shown.accuracy:.1f} % of {movies} movies right"
         page_of_pictures(f"Motion detectors, {experiment}", right, data, facts, folder).write(folder)
     return Result(data, wanted)
-
-
-def curve_facts(variants: dict[str, Layer], scores: dict[str, Score]) -> dict[str, Any]:
-    """The peak over pruning levels, and the number of synapses and of delays at which half of it is reached."""
-    pruned = [name for name in scores if name.endswith(" synapses") or name == "whole"]
-    counts = [variants[name].synapses for name in pruned]
-    shares = [scores[name].accuracy for name in pruned]
-    short = [name for name in scores if name.endswith(" delays")]
-    kept = [int(name.split()[0]) for name in short] + [variants["whole"].delays]
-    return {
-        "peak": max(shares),
-        "half_of_peak_synapses": half_point(counts, shares),
-        "half_of_peak_delays": half_point(kept, [scores[name].accuracy for name in [*short, "whole"]]),
-    }
 
 
 def by_image(score: Score) -> dict[str, dict[str, int]]:
