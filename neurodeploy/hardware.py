@@ -57,7 +57,7 @@ class SpinnakerHardware(Hardware):
     neurons_per_core: int | None = Field(default=None, ge=1)
     spikes_per_second: float = Field(default=30.0, gt=0)
     ring_buffer_sigma: float = Field(default=5.0, gt=0)
-    incoming_spike_buffer: int = Field(default=256, ge=16)
+    incoming_spike_buffer: int | None = Field(default=None, ge=16)
     advanced_monitors: bool = True
     reinjection: bool = True
     compress_on_chip: bool = True

@@ -12,6 +12,7 @@ from neurodeploy.backends.base import Options
 from neurodeploy.backends.spinnaker import SpinnakerBackend
 from neurodeploy.backends.spinnaker.lower import lower
 from neurodeploy.backends.spinnaker.program import configuration
+from neurodeploy.backends.spinnaker.resources import incoming_spikes
 from neurodeploy.chips.spinnaker_machine import longest_delay_steps, longest_ring
 from neurodeploy.errors import RequestError, UnsupportedError
 from neurodeploy.hardware import load, parse
@@ -406,3 +407,25 @@ def test_setup_refuses_machines_that_mean_nothing(wrong, said: str) -> None:
 
     with pytest.raises(RequestError, match=said):
         sim.setup(**({"backend": "spinnaker", "rules": "spinnaker"} | wrong))
+
+
+def test_cores_get_room_for_all_that_their_sources_send_in_one_step() -> None:
+    """The tools' 256 where they hold it; what a file of the user's says stays; what neurons send is not known beforehand."""
+
+    def crowd(size: int, *more: Population) -> Network:
+        pairs = [(i, 0) for i in range(size)]
+        return network(synapses(pairs), populations=[source(size=size, times=(1.0, 5.0)), cells(), *more])
+
+    few, many = crowd(255), crowd(300, cells("idle"))
+    assert incoming_spikes(few, 1, EMULATED) == (256, 255)
+    assert incoming_spikes(many, 1, EMULATED) == (1024, 300)
+    program = lower(many, "spinnaker", EMULATED)
+    assert [entry["incoming_spikes"] for entry in program.plan["populations"]] == [None, 1024, None]
+    assert any("'cells': its cores have room for 1,024 incoming spikes" in change for change in program.changes)
+    own = EMULATED.model_copy(update={"incoming_spike_buffer": 128})
+    assert incoming_spikes(many, 1, own) == (128, 300)
+    assert not any("room for" in change for change in lower(many, "spinnaker", own).changes)
+    assert "incoming_spike_buffer_size = 128" in configuration(own, None, Path("folder"))
+    rates = {"rate": np.full(300, 900.0), "start": np.zeros(300), "duration": np.full(300, 1e4)}
+    many.populations[0] = Population("noise", "SpikeSourcePoisson", 300, rates)
+    assert incoming_spikes(many, 1, EMULATED) == (1024, 270 + 83)  # the mean, and five deviations of a Poisson law

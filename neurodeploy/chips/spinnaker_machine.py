@@ -35,6 +35,10 @@ RECEPTOR_BITS = 1
 NEURONS_PER_CORE = 256
 """The most neurons of one population on a core, where the user asks for no fewer."""
 
+INCOMING_SPIKES = 256
+"""Places of a core's buffer of incoming spikes, of which one stays empty (``incoming_spike_buffer_size``, ``circular_buffer.c``);
+as many as a power of two above what is asked for."""
+
 DELAY_STAGES = 8
 """Ring lengths that a delay extension core adds to a core's own (``DelayExtensionVertex.MAX_SLOTS``)."""
 

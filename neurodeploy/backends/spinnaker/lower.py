@@ -13,13 +13,14 @@ import numpy as np
 from neurodeploy.backends.lowering import refuse, refuse_target, spike_steps, split_delay, whole_delays
 from neurodeploy.backends.spinnaker.program import FORMAT, Program
 from neurodeploy.backends.spinnaker.provenance import native_name
-from neurodeploy.backends.spinnaker.resources import refuse_long_row, refuse_too_large
+from neurodeploy.backends.spinnaker.resources import incoming_spikes, refuse_long_row, refuse_too_large
 from neurodeploy.chips.catalogue import rules_by_name
 from neurodeploy.chips.rules import GRID_TOLERANCE
 from neurodeploy.chips.spinnaker import SPINNAKER
 from neurodeploy.chips.spinnaker_machine import (
     CELLS,
     FRACTION_BITS,
+    INCOMING_SPIKES,
     LARGEST_VALUE,
     MILLISECOND_GRID,
     NEURONS_PER_CORE,
@@ -96,6 +97,7 @@ def lower(
         if projection.size:
             _projection(network, position, projection, hardware, program, judge)
     _longer_rings(network, hardware, program, judge)
+    _more_incoming_spikes(judge.sound(network), hardware, program)
     _refuse_lost_delays(network, hardware, program, judge)
     with judge.each():
         refuse_too_large(judge.sound(network), hardware, factor, judge)
@@ -162,6 +164,7 @@ def _population(
         "initial": {},
         "record": [],
         "largest_sums": population.largest_sums,
+        "incoming_spikes": None,
     }
     program.plan["populations"].append(entry)
     if population.cell == "SpikeSourceArray":
@@ -540,6 +543,18 @@ def _longer_rings(network: Network, hardware: SpinnakerHardware, program: Progra
         longest = max(int(np.rint(np.max(p.delay) / step)) for p in mine)
         if ring_is_short(longest, slots):
             program.plan["populations"][position]["longer_ring"] = True
+
+
+def _more_incoming_spikes(network: Network, hardware: SpinnakerHardware, program: Program) -> None:
+    """Give the cores of a population room for all that its sources send in one step, where the machine's file leaves it open."""
+    for position, population in enumerate(network.populations):
+        places, most = incoming_spikes(network, position, hardware)
+        if places > INCOMING_SPIKES and hardware.incoming_spike_buffer is None:
+            program.plan["populations"][position]["incoming_spikes"] = places
+            program.changes.append(
+                f"Population '{population.label}': its cores have room for {places:,} incoming spikes instead of"
+                f" {INCOMING_SPIKES}: its sources send up to {most:,} in a step"
+            )
 
 
 def _refuse_lost_delays(

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from neurodeploy.chips.spinnaker_machine import INCOMING_SPIKES
 from neurodeploy.hardware import SpinnakerHardware
 
 FORMAT = 1
@@ -73,7 +74,7 @@ def configuration(hardware: SpinnakerHardware, address: str | None, folder: Path
         "Simulation": {
             "spikes_per_second": f"{hardware.spikes_per_second:g}",
             "ring_buffer_sigma": f"{hardware.ring_buffer_sigma:g}",
-            "incoming_spike_buffer_size": hardware.incoming_spike_buffer,
+            "incoming_spike_buffer_size": hardware.incoming_spike_buffer or INCOMING_SPIKES,
         },
         "Mapping": {} if hardware.compress_on_chip else {"compressor": "PairCompressor"},
         "Reports": {

@@ -10,7 +10,7 @@ import numpy as np
 
 from neurodeploy.chips import spinnaker_resources as chip
 from neurodeploy.chips.spinnaker_core import ring_slots
-from neurodeploy.chips.spinnaker_machine import longest_ring
+from neurodeploy.chips.spinnaker_machine import INCOMING_SPIKES, longest_ring
 from neurodeploy.chips.spinnaker_resources import Edge
 from neurodeploy.chips.spinnaker_stdp import decay_table
 from neurodeploy.chips.spinnaker_weights import pattern
@@ -277,8 +277,7 @@ def source_bytes(network: Network, position: int, steps: int) -> int:
     """SDRAM of an array source: as much for every tick as its fullest takes, twice where it is recorded."""
     population, dt = network.populations[position], network.time_step
     if population.cell == "SpikeSourcePoisson" and _long(population, steps * dt):
-        mean = float(np.sum(population.parameters["rate"])) * dt / 1000.0
-        most = math.ceil(mean + SIGMAS * math.sqrt(mean))
+        most = _fullest_expected(population, dt)
     elif population.cell == "SpikeSourcePoisson":
         times, _ = poisson_spikes(
             **{name: population.parameters[name] for name in ("rate", "start", "duration")},
@@ -289,8 +288,7 @@ def source_bytes(network: Network, position: int, steps: int) -> int:
         )
         most = _fullest(np.clip(np.floor(times / dt), 0, max(steps - 1, 0)))
     else:
-        trains = [np.asarray(train, dtype=float) for train in population.spike_times]
-        most = _fullest(np.rint(np.concatenate([np.empty(0), *trains]) / dt))
+        most = _fullest_scripted(population, dt)
     recorded = any(r.population == position for r in network.recorded)
     per_tick = chip.message_bytes(most) * (2 if recorded else 1)
     return chip.SOURCE + per_tick * (1 + max(steps, 1))
@@ -306,6 +304,38 @@ def _fullest(ticks: np.ndarray) -> int:
     """The most entries with one value, of those from 0 on."""
     _, counts = np.unique(ticks[ticks >= 0], return_counts=True)
     return int(counts.max(initial=0))
+
+
+def _fullest_scripted(population: Population, time_step: float) -> int:
+    """Spikes of an array source in its fullest step."""
+    trains = [np.asarray(train, dtype=float) for train in population.spike_times]
+    return _fullest(np.rint(np.concatenate([np.empty(0), *trains]) / time_step))
+
+
+def _fullest_expected(population: Population, time_step: float) -> int:
+    """Spikes of a Poisson source in a step: the mean and some deviations."""
+    mean = float(np.sum(population.parameters["rate"])) * time_step / 1000.0
+    return math.ceil(mean + SIGMAS * math.sqrt(mean))
+
+
+def incoming_spikes(network: Network, position: int, hardware: SpinnakerHardware) -> tuple[int, int]:
+    """Places in the buffer of incoming spikes of a population's cores, and the most spikes that its sources send in a step.
+
+    The tools' own number where that holds them; where it does not, as much room for them beside it, rounded up as the chip
+    does.  What the machine's file says is left as it is.  Spikes of neurons can't be told beforehand.
+    """
+    from_sources = 0
+    for source in {p.pre for p in network.projections if p.post == position and p.size}:
+        population = network.populations[source]
+        if population.cell == "SpikeSourceArray":
+            from_sources += _fullest_scripted(population, network.time_step)
+        elif population.is_source:
+            from_sources += _fullest_expected(population, network.time_step)
+    if hardware.incoming_spike_buffer is not None:
+        return hardware.incoming_spike_buffer, from_sources
+    if from_sources < INCOMING_SPIKES:
+        return INCOMING_SPIKES, from_sources
+    return 1 << (INCOMING_SPIKES + from_sources - 1).bit_length(), from_sources
 
 
 def recordings(network: Network, position: int, on_core: int, steps: int) -> int:
@@ -341,7 +371,8 @@ def known_dtcm(network: Network, taken: Estimate, each: Cores, hardware: Spinnak
         ) * chip.WORD
     if each.kind.endswith("synapses"):
         row = max((chip.row_words(max(e.row, e.delayed_row), e.plastic) for e in target.edges), default=0)
-        total += 2 * (row + chip.ROW_HEADER) * chip.WORD + hardware.incoming_spike_buffer * chip.WORD
+        room, _ = incoming_spikes(network, each.population, hardware)
+        total += (2 * (row + chip.ROW_HEADER) + room) * chip.WORD
         total += chip.table_bytes(target.edges) + chip.filter_bytes(target.edges)
         total += ring_bytes(target, each.neurons)
     return total

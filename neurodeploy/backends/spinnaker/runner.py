@@ -162,8 +162,12 @@ class Runner:
             values = {name: uniform(self.arrays[key]) for name, key in entry["parameters"].items()}
             if entry["cell"] == "SpikeSourcePoisson":
                 more["additional_parameters"] = {"seed": self.plan["seed"] * 1009 + position + 1}
-            if entry.get("largest_sums"):
-                more["additional_parameters"] = {"max_expected_summed_weight": entry["largest_sums"]}
+            else:
+                named = {
+                    "max_expected_summed_weight": entry["largest_sums"],
+                    "incoming_spike_buffer_size": entry["incoming_spikes"],
+                }
+                more["additional_parameters"] = {name: value for name, value in named.items() if value}
             model = cell(**values)
         population = sim.Population(entry["size"], model, label=entry["name"], **more)
         for name, key in entry["initial"].items():
