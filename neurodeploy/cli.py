@@ -358,6 +358,13 @@ def train_delays(
         float | None,
         typer.Option(help="Stop after this long; the same command goes on.", show_default="no end"),
     ] = None,
+    device: Annotated[
+        str,
+        typer.Option(
+            help="What executes the steps: numpy; cpu, cuda or another device of torch; or auto, cuda where torch"
+            " finds a GPU and numpy elsewhere."
+        ),
+    ] = "numpy",
     seed: Seed = 0,
     out: Out = None,
     as_json: Json = False,
@@ -370,18 +377,24 @@ def train_delays(
     settings = choose_settings(
         task, steps=steps, sampling=sampling, loss=loss, rate=rate, sparsity=sparsity, seed=seed
     )
-    with Progress(enabled=not as_json) as progress:
-        result = train_layer(
-            settings,
-            images,
-            out,
-            checkpoint,
-            minutes,
-            progress=progress.show,
-            note=None
-            if progress.enabled or as_json
-            else lambda line: print(line, file=sys.stderr, flush=True),
-        )
+    try:
+        with Progress(enabled=not as_json) as progress:
+            result = train_layer(
+                settings,
+                images,
+                out,
+                checkpoint,
+                minutes,
+                device=device,
+                progress=progress.show,
+                note=None
+                if progress.enabled or as_json
+                else lambda line: print(line, file=sys.stderr, flush=True),
+            )
+    except KeyboardInterrupt:
+        if checkpoint is None or not checkpoint.exists():
+            raise
+        fail(f"Interrupted. The same command goes on from {checkpoint}.", INTERRUPTED)
     show(result, as_json)
 
 

@@ -9,6 +9,8 @@ specification; the article's "complex cell").  Kernels are kept with d, dy, dx g
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 from dataclasses import asdict, dataclass, field, replace
@@ -19,7 +21,7 @@ import numpy as np
 
 from neurodeploy.delays.events import OFF, ON, Events
 from neurodeploy.delays.motions import Motions
-from neurodeploy.errors import RequestError
+from neurodeploy.errors import RequestError, RunError
 
 DELAYS, SIDE = 21, 17
 """Delays 0 .. 20 ms and pixels of the paper's kernels."""
@@ -111,11 +113,28 @@ def shipped() -> Layer:
 
 
 def write_archive(path: Path, facts: dict[str, Any], **arrays: np.ndarray) -> None:
-    """Arrays and a JSON of `facts` in one file, which appears whole or not at all."""
+    """Arrays and a JSON of `facts` in one file, which appears whole or not at all.
+
+    Raises
+    ------
+    RunError
+        It cannot be written; a file that was there before still is.
+    """
+    whole = io.BytesIO()
+    np.savez_compressed(whole, facts=np.array(json.dumps(facts)), **arrays)  # type: ignore[arg-type]
     unfinished = path.with_name(f".{path.name}.unfinished")
-    with open(unfinished, "wb") as file:
-        np.savez_compressed(file, facts=np.array(json.dumps(facts)), **arrays)  # type: ignore[arg-type]
-    os.replace(unfinished, path)
+    try:
+        unfinished.write_bytes(whole.getbuffer())
+        os.replace(unfinished, path)
+    except OSError as error:
+        raise RunError(
+            f"{path} cannot be written ({os.strerror(error.errno or 0)}).",
+            why="what was there before, if anything, is unchanged",
+            fix="free some space or choose another folder, and run it again",
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            unfinished.unlink(missing_ok=True)
 
 
 def read_archive(
@@ -156,10 +175,10 @@ def from_flat(flat: np.ndarray, delays: int, side: int) -> np.ndarray:
     return np.ascontiguousarray(flat.reshape(len(flat), 2, delays, side, side)[:, :, ::-1, ::-1, ::-1])
 
 
-def swap(flat: np.ndarray) -> np.ndarray:
-    """Flat weights or patches (rows, inputs) with ON and OFF exchanged."""
+def swap(flat: Any, xp: Any = np) -> Any:
+    """Flat weights or patches (rows, inputs) with ON and OFF exchanged; `xp` are the functions on its kind of array."""
     half = flat.shape[1] // 2
-    return np.concatenate([flat[:, half:], flat[:, :half]], axis=1)
+    return xp.stack([flat[:, half:], flat[:, :half]], 1).reshape(flat.shape)
 
 
 def valid_box(events: Events, delays: int, side: int) -> tuple[range, range, range]:
@@ -219,12 +238,13 @@ def chosen_inputs(
     return dense.ravel()[start[:, None] + offset]
 
 
-def evidence(seen: np.ndarray, flat: np.ndarray, bias: np.ndarray) -> np.ndarray:
+def evidence(seen: Any, flat: Any, bias: Any, xp: Any = np) -> Any:
     """L of both contrasts, (places, 2, classes): B of the events, and of the events swapped.
 
-    The larger of the two along the middle axis is the layer's evidence.
+    The larger of the two along the middle axis is the layer's evidence.  `xp` are the functions on the given kind of
+    arrays.
     """
-    both = seen @ np.concatenate([flat, swap(flat)]).T
+    both = seen @ xp.stack([flat, swap(flat, xp)]).reshape(2 * len(flat), -1).T
     return both.reshape(len(seen), 2, len(flat)) + bias
 
 

@@ -8,6 +8,7 @@ drawn anew for every movie, and the images of test movies are never seen in trai
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -99,6 +100,23 @@ def make_movie(
     frames /= np.abs(frames).max()
     frames += generator.standard_normal(frames.shape, np.float32) * np.float32(settings.noise)
     return Movie(np.clip(frames, -1, 1, out=frames), labels, image.name)
+
+
+def refuse_small(images: Sequence[Image], motions: Motions, settings: MovieSettings) -> None:
+    """Raise a RequestError if a path could lead out of one of `images`, however it is turned: before long work, since
+    :func:`make_movie` meets such a path only when it is drawn."""
+    travel = np.abs(motions.velocities).max() * (settings.steps - 1)
+    needed = max(settings.height, settings.width) + 2 * MARGIN + math.ceil(travel) + 1
+    small = [image for image in images if min(image.pixels.shape) < needed]
+    if small:
+        height, width = small[0].pixels.shape
+        others = f" {len(small) - 1} more are too small as well." if len(small) > 1 else ""
+        raise RequestError(
+            f"The image '{small[0].name}' has {height} x {width} pixels; movies of {settings.height} x"
+            f" {settings.width} pixels and {settings.steps} ms need {needed} in each direction.{others}",
+            why=f"a window moves up to {travel:.0f} pixels over it and keeps {MARGIN} from its edge",
+            fix="take small images out of the folder",
+        )
 
 
 def glide(pixels: np.ndarray, corners: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -7,17 +7,22 @@ say how training went; ``metrics.json`` and ``run.json`` as for every run.
 from __future__ import annotations
 
 import csv
+import os
+import signal
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from neurodeploy.cache import keep_matplotlib_files
+from neurodeploy.delays import devices, training
 from neurodeploy.delays import images as image_sets
-from neurodeploy.delays import training
 from neurodeploy.delays.images import Image
 from neurodeploy.delays.motions import SPEEDS, Motions
+from neurodeploy.delays.movies import refuse_small
 from neurodeploy.delays.training import State, TrainingSettings
 from neurodeploy.errors import RequestError, did_you_mean
 from neurodeploy.recording import command_line, default_folder, provenance, run_directory, write_json
@@ -35,6 +40,9 @@ TASKS = {
     ),
 }
 """``paper``: 36 classes, kernels of 21 ms x 17 x 17; ``small``: 12 directions at one speed, 11 ms x 9 x 9."""
+
+MOST_AHEAD = 8
+"""Batches made ahead at most, beside a GPU: as many processors as make them while it computes (decision 6)."""
 
 
 def choose_settings(task: str, **changes: Any) -> TrainingSettings:
@@ -80,16 +88,19 @@ def train_delays(
     checkpoint: Path | None = None,
     minutes: float | None = None,
     every: int = 100,
-    prefetch: bool = True,
+    device: str = "numpy",
     progress: Callable[[str, int, int], None] | None = None,
     note: Callable[[str], None] | None = None,
 ) -> Trained:
     """Train as the command line asks, going on from `checkpoint` where it is there, and write the run directory.
 
+    Ctrl-C (or SIGTERM) lets a step come to its end and writes the checkpoint before it acts.
+
     Raises
     ------
     RequestError
-        The checkpoint is of another training; `minutes` is not positive or comes without a checkpoint.
+        The checkpoint is of another training or has no folder; `minutes` is not positive or comes without a checkpoint;
+        an image is too small; a device is not there.
     """
     if minutes is not None and (checkpoint is None or not minutes > 0):
         raise RequestError(
@@ -97,8 +108,15 @@ def train_delays(
             why="what is not finished by then goes on from the checkpoint",
             fix="give both, such as --minutes 30 --checkpoint half-way.npz",
         )
+    if checkpoint is not None and not os.access(checkpoint.absolute().parent, os.W_OK):
+        raise RequestError(
+            f"--checkpoint {checkpoint}: its folder is not there or cannot be written.",
+            fix="make the folder first, or choose another",
+        )
+    executor = devices.choose(device)
     keep_matplotlib_files()
     learned_from, _ = choose_images(folder)
+    refuse_small(learned_from, settings.motions, settings.frame())
     state = training.resume(checkpoint, settings) if checkpoint and checkpoint.exists() else None
     until = None if minutes is None else time.monotonic() + 60 * minutes
     began = time.monotonic()
@@ -118,27 +136,57 @@ def train_delays(
 
     wanted = out or default_folder("train-delays")
     with run_directory(wanted) as unfinished:
-        state = training.train(
-            settings,
-            learned_from,
-            state,
-            checkpoint,
-            every,
-            keep_going=lambda: until is None or time.monotonic() < until,
-            progress=told,
-            prefetch=prefetch,
-        )
-        data = write_training(unfinished, state, settings, learned_from)
+        with signals_wait() as signalled:
+            state = training.train(
+                settings,
+                learned_from,
+                state,
+                checkpoint,
+                every,
+                keep_going=lambda: not signalled and (until is None or time.monotonic() < until),
+                progress=told,
+                ahead=min(os.cpu_count() or 1, MOST_AHEAD) if executor.beside else 1,
+                device=executor,
+            )
+        data = write_training(unfinished, state, settings, learned_from, executor.name)
     return Trained(data, wanted)
 
 
+@contextmanager
+def signals_wait() -> Iterator[list[int]]:
+    """SIGINT and SIGTERM act after the block; the list has the first that came.  A second one acts at once."""
+    came: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield came
+        return
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def keep(number: int, _: Any) -> None:
+        came.append(number)
+        restore()
+
+    for number in before:
+        signal.signal(number, keep)
+    try:
+        yield came
+    finally:
+        restore()
+    if came:
+        signal.raise_signal(came[0])
+
+
 def write_training(
-    folder: Path, state: State, settings: TrainingSettings, learned_from: Sequence[Image]
+    folder: Path, state: State, settings: TrainingSettings, learned_from: Sequence[Image], device: str
 ) -> dict[str, Any]:
     """The files of a training; returns what ``metrics.json`` has."""
     from neurodeploy.delays import pictures
 
-    layer = training.to_layer(state, settings, {"command": command_line()})
+    layer = training.to_layer(state, settings, {"command": command_line(), "device": device})
     layer.save(folder / "model.npz")
     with open(folder / "curve.csv", "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(state.curve[0]) if state.curve else ["step"], lineterminator="\n")
@@ -160,6 +208,7 @@ def write_training(
     facts = provenance(
         command_line(),
         executed_by="float",
+        device=device,
         seed=settings.seed,
         settings=settings.facts(),
         images=[image.name for image in learned_from],

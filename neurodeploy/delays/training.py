@@ -4,16 +4,19 @@
     loss = mean over voxels of  Σ_c BCE( σ(L_c), label = c )          ("binary", the article)
 
 L is the larger of two linear functions, so its gradient is two matrix products; nothing but NumPy is needed, and no
-machine-learning framework is installed for it.  The batch of a step is a function of (seed, step), so a run that is
-resumed continues bit for bit as if it had not stopped (on the same machine and with the same number of threads).
+machine-learning framework is installed for it.  The same lines run in torch (`devices`), on a GPU too.  The batch of a
+step is a function of (seed, step), so a run that is resumed continues bit for bit as if it had not stopped (on the
+same machine and device, and with the same number of threads).
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from neurodeploy.delays import events as event_models
+from neurodeploy.delays.devices import NUMPY, Device
 from neurodeploy.delays.images import Image
 from neurodeploy.delays.layer import (
     DELAYS,
@@ -137,6 +141,10 @@ class TrainingSettings:
                 fix="give a rate above 0 and a cool-down from 0 to 1",
             )
 
+    def frame(self) -> MovieSettings:
+        """What the movies are like."""
+        return MovieSettings(self.height, self.width, self.steps_ms, self.mean_block)
+
     def facts(self) -> dict[str, Any]:
         """As JSON has it."""
         return asdict(self)
@@ -144,19 +152,23 @@ class TrainingSettings:
 
 @dataclass
 class State:
-    """Where a training is: weights, Adam's moments, and the curve so far."""
+    """Where a training is: weights and Adam's moments, as arrays of NumPy or of a device, and the curve so far."""
 
-    flat: np.ndarray
-    bias: np.ndarray
-    moments: np.ndarray
-    squares: np.ndarray
-    bias_moments: np.ndarray
-    bias_squares: np.ndarray
+    flat: Any
+    bias: Any
+    moments: Any
+    squares: Any
+    bias_moments: Any
+    bias_squares: Any
     step: int = 0
     seconds: float = 0.0
     curve: list[dict[str, float]] = field(default_factory=list)
 
     ARRAYS = ("flat", "bias", "moments", "squares", "bias_moments", "bias_squares")
+
+    def moved(self, move: Callable[[Any], Any]) -> State:
+        """The same, with every array passed through `move`."""
+        return replace(self, **{name: move(getattr(self, name)) for name in self.ARRAYS})
 
 
 def start(settings: TrainingSettings) -> State:
@@ -176,14 +188,15 @@ def start(settings: TrainingSettings) -> State:
     return State(flat, bias, zeros[0], zeros[1], zeros[2], zeros[3])
 
 
-def symmetrise(flat: np.ndarray, settings: TrainingSettings) -> np.ndarray:
+def symmetrise(flat: Any, settings: TrainingSettings, device: Device = NUMPY) -> Any:
     """The mean of flat weights over the symmetries of the grid that map classes onto classes."""
+    xp = device.xp
     grid = flat.reshape(len(flat), -1, settings.side, settings.side)
-    total = np.zeros_like(grid)
+    total = xp.zeros_like(grid)
     symmetries = settings.motions.symmetries()
     for permutation, turns, mirrored in symmetries:
-        moved = np.rot90(grid[..., ::-1] if mirrored else grid, turns, axes=(-2, -1))
-        total[permutation] += moved
+        moved = xp.rot90(xp.flip(grid, axis=-1) if mirrored else grid, turns, (-2, -1))
+        total[device.put(permutation)] += moved
     return (total / len(symmetries)).reshape(flat.shape)
 
 
@@ -192,7 +205,7 @@ def make_batch(
 ) -> tuple[np.ndarray, np.ndarray]:
     """(patches, labels) of one step, a function of the seed and the step alone."""
     generator = np.random.default_rng([settings.seed, stream, step])
-    frame = MovieSettings(settings.height, settings.width, settings.steps_ms, settings.mean_block)
+    frame = settings.frame()
     seen, labels = [], []
     for _ in range(settings.movies):
         for _ in range(MOST_TRIES):
@@ -232,26 +245,34 @@ def sample_voxels(
 
 
 def loss_and_gradient(
-    flat: np.ndarray, bias: np.ndarray, seen: np.ndarray, labels: np.ndarray, loss: str = "softmax"
-) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
-    """(loss, gradient of the weights, gradient of the bias, evidence L) over a batch, by hand."""
-    both = evidence(seen, flat, bias)
+    flat: Any, bias: Any, seen: Any, labels: np.ndarray, loss: str = "softmax", device: Device = NUMPY
+) -> tuple[float, Any, Any, Any]:
+    """(loss, gradient of the weights, gradient of the bias, evidence L) over a batch, by hand; but for `labels`, arrays
+    of the device."""
+    xp = device.xp
+    both = evidence(seen, flat, bias, xp)
     straight = both[:, 0] >= both[:, 1]
-    larger = both.max(axis=1)
-    rows = np.arange(len(labels))
+    larger = xp.maximum(both[:, 0], both[:, 1])
+    truth = device.put(np.eye(len(flat), dtype=np.float32)[labels])
     if loss == "softmax":
-        shifted = larger - larger.max(axis=1, keepdims=True)
-        log_sum = np.log(np.exp(shifted).sum(axis=1))
-        value = float((log_sum - shifted[rows, labels]).mean())
-        error = np.exp(shifted - log_sum[:, None])
+        shifted = larger - xp.max(larger, axis=1, keepdims=True)
+        log_sum = xp.log(xp.exp(shifted).sum(1))
+        value = (log_sum - (shifted * truth).sum(1)).mean()
+        error = xp.exp(shifted - log_sum[:, None])
     else:
-        value = float((np.logaddexp(0, larger).sum(axis=1) - larger[rows, labels]).mean())
-        error = 0.5 * (1 + np.tanh(0.5 * larger))
-    error[rows, labels] -= 1
-    error /= len(labels)
-    to_both = np.concatenate([error * straight, error * ~straight], axis=1)
+        of_all = xp.logaddexp(xp.zeros_like(larger), larger).sum(1)
+        value = (of_all - (larger * truth).sum(1)).mean()
+        error = 0.5 * (1 + xp.tanh(0.5 * larger))
+    error = (error - truth) / len(labels)
+    to_both = xp.stack([error * straight, error * ~straight], 1).reshape(len(labels), -1)
     gradients = to_both.T @ seen
-    return value, gradients[: len(flat)] + swap(gradients[len(flat) :]), error.sum(axis=0), larger
+    gradient = gradients[: len(flat)] + swap(gradients[len(flat) :], xp)
+    return float(value), gradient, error.sum(0), larger
+
+
+def share_right(larger: Any, labels: np.ndarray, device: Device = NUMPY) -> float:
+    """How many places have the largest evidence for their own class."""
+    return float((device.get(larger).argmax(axis=1) == labels).mean())
 
 
 def rate_at(settings: TrainingSettings, step: int) -> float:
@@ -261,14 +282,20 @@ def rate_at(settings: TrainingSettings, step: int) -> float:
 
 
 def advance(
-    state: State, settings: TrainingSettings, seen: np.ndarray, labels: np.ndarray, limit: np.ndarray
+    state: State,
+    settings: TrainingSettings,
+    seen: Any,
+    labels: np.ndarray,
+    limit: Any,
+    device: Device = NUMPY,
 ) -> tuple[float, float]:
     """One step of Adam, in place; (loss, share of voxels classified right) before it."""
+    xp = device.xp
     loss, gradient, bias_gradient, larger = loss_and_gradient(
-        state.flat, state.bias, seen, labels, settings.loss
+        state.flat, state.bias, seen, labels, settings.loss, device
     )
     if settings.symmetric:
-        gradient = symmetrise(gradient, settings)
+        gradient = symmetrise(gradient, settings, device)
     state.step += 1
     rate = rate_at(settings, state.step - 1)
     for values, moments, squares, slope in (
@@ -277,14 +304,14 @@ def advance(
     ):
         moments += (1 - BETA1) * (slope - moments)
         squares += (1 - BETA2) * (slope * slope - squares)
-        spread = np.sqrt(squares / np.float32(1 - BETA2**state.step)) + EPSILON
-        values -= np.float32(rate / (1 - BETA1**state.step)) * moments / spread
+        spread = xp.sqrt(squares / (1 - BETA2**state.step)) + EPSILON
+        values -= (rate / (1 - BETA1**state.step)) * moments / spread
     if settings.sparsity:
-        shrink = np.float32(rate * settings.sparsity)
-        state.flat -= np.clip(state.flat, -shrink, shrink)
-    bound = limit * np.abs(state.flat).max()
-    np.clip(state.flat, -bound, bound, out=state.flat)
-    return loss, float((larger.argmax(axis=1) == labels).mean())
+        shrink = rate * settings.sparsity
+        state.flat -= xp.clip(state.flat, -shrink, shrink)
+    bound = limit * xp.max(xp.abs(state.flat))
+    state.flat = xp.clip(state.flat, -bound, bound)
+    return loss, share_right(larger, labels, device)
 
 
 def train(
@@ -295,7 +322,8 @@ def train(
     every: int = 100,
     keep_going: Callable[[], bool] = lambda: True,
     progress: Callable[[State, TrainingSettings], None] | None = None,
-    prefetch: bool = False,
+    ahead: int = 0,
+    device: Device = NUMPY,
 ) -> State:
     """Train from `state` (or the start) until the settings' number of steps.
 
@@ -305,7 +333,7 @@ def train(
     images : sequence of Image
         Of the training side.
     state : State, optional
-        Where to go on from; it is changed in place.
+        Where to go on from, in NumPy's arrays.
     checkpoint : Path, optional
         Written after every `every` steps and at the end.
     every : int
@@ -314,14 +342,22 @@ def train(
         Asked before every step; training stops where it says no, and can be resumed.
     progress : callable, optional
         Called at every point of the curve.
-    prefetch : bool
-        Make the next batch in a second thread.
+    ahead : int
+        Make so many batches ahead, each in a thread of its own.
+    device : Device
+        What executes the steps.
+
+    Returns
+    -------
+    State
+        In NumPy's arrays.
     """
-    state = start(settings) if state is None else state
+    state = (start(settings) if state is None else state).moved(device.put)
     narrow = mask(settings.delays, settings.side)
-    limit = to_flat(np.stack([narrow, narrow])[None])
+    limit = device.put(to_flat(np.stack([narrow, narrow])[None]))
     apart = replace(settings, movies=VALIDATION_MOVIES, voxels=VALIDATION_VOXELS)
-    validation = make_batch(apart, images, 0, STREAM_VALIDATION)
+    held_seen, held_labels = make_batch(apart, images, 0, STREAM_VALIDATION)
+    held_seen = device.put(held_seen)
     sums, count, began = np.zeros(2), 0, time.perf_counter()
 
     def note() -> None:
@@ -329,33 +365,28 @@ def train(
         now = time.perf_counter()
         state.seconds += now - began
         began = now
-        held = loss_and_gradient(state.flat, state.bias, *validation, settings.loss)
-        point = dict(zip(("loss", "accuracy"), (sums / count).tolist(), strict=True))
-        right = float((held[3].argmax(axis=1) == validation[1]).mean())
+        held_loss, _, _, larger = loss_and_gradient(
+            state.flat, state.bias, held_seen, held_labels, settings.loss, device
+        )
         state.curve.append(
             {
                 "step": state.step,
                 "seconds": state.seconds,
-                **point,
-                "held_loss": held[0],
-                "held_accuracy": right,
+                **dict(zip(("loss", "accuracy"), (sums / count).tolist(), strict=True)),
+                "held_loss": held_loss,
+                "held_accuracy": share_right(larger, held_labels, device),
             }
         )
         sums, count = np.zeros(2), 0
         if checkpoint is not None:
-            save_checkpoint(checkpoint, state, settings)
+            save_checkpoint(checkpoint, state.moved(device.get), settings)
         if progress is not None:
             progress(state, settings)
 
-    with ThreadPoolExecutor(1) as pool:
-        ahead = None
+    with closing(batches(settings, images, state.step, ahead)) as made:
         while state.step < settings.steps and keep_going():
-            if prefetch:
-                batch = ahead.result() if ahead else make_batch(settings, images, state.step)
-                ahead = pool.submit(make_batch, settings, images, state.step + 1)
-            else:
-                batch = make_batch(settings, images, state.step)
-            sums += advance(state, settings, *batch, limit)
+            seen, labels = next(made)
+            sums += advance(state, settings, device.put(seen), labels, limit, device)
             count += 1
             if not math.isfinite(sums[0]):
                 raise RequestError(
@@ -367,7 +398,24 @@ def train(
                 note()
     if count:
         note()
-    return state
+    return state.moved(device.get)
+
+
+def batches(
+    settings: TrainingSettings, images: Sequence[Image], first: int, ahead: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The batches of the steps from `first` on, in order; `ahead` of them are made meanwhile, a thread for each."""
+    steps = range(first, settings.steps)
+    if not ahead:
+        yield from (make_batch(settings, images, step) for step in steps)
+        return
+    with ThreadPoolExecutor(ahead) as pool:
+        made = deque(pool.submit(make_batch, settings, images, step) for step in steps[:ahead])
+        for step in steps:
+            batch = made.popleft().result()
+            if step + ahead < settings.steps:
+                made.append(pool.submit(make_batch, settings, images, step + ahead))
+            yield batch
 
 
 def to_layer(state: State, settings: TrainingSettings, made_by: dict[str, Any] | None = None) -> Layer:
