@@ -446,6 +446,20 @@ def check(
     size: Annotated[
         str | None, typer.Option(help="delays: patch, small or paper.", show_default="patch")
     ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            help="Hz at which neurons that are no sources fire, for costs.",
+            show_default="0 to 30, likely 10",
+        ),
+    ] = None,
+    like: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of a run whose spikes say how often neurons fire, for costs.", show_default=False
+        ),
+    ] = None,
     seed: Seed = 0,
     as_json: Json = False,
     debug: Debug = False,
@@ -465,7 +479,7 @@ def check(
         "size": size,
         "seed": seed,
     }
-    result = checking.check(model, backend, hardware, rules, allow_losses, arguments, **given)
+    result = checking.check(model, backend, hardware, rules, allow_losses, arguments, rate, like, **given)
     show(result, as_json)
     if not result.fits:
         raise typer.Exit(1)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from neurodeploy.costs import Activity, Costs, Rates, counted, expected
 from neurodeploy.errors import NeurodeployError
 from neurodeploy.models.network import Network, Population, Projection
 
@@ -115,11 +116,24 @@ class Examination:
     amounts : list of Amount
     sheets : dict of str to Sheet
         What the target makes of weights, populations and so on, by name.
+    costs : Costs
+        What a run takes, modelled; empty where the model does not fit.
     """
 
     findings: list[Finding] = field(default_factory=list)
     amounts: list[Amount] = field(default_factory=list)
     sheets: dict[str, Sheet] = field(default_factory=dict)
+    costs: Costs = field(default_factory=Costs)
+
+    def count(self, network: Network, steps: int, rates: Rates, judge: Keeps) -> Activity | None:
+        """Say what a run takes anywhere; gives the activity that this rests on, or None where something is wrong."""
+        if judge.findings:
+            return None
+        with judge.each():
+            activity = expected(network, steps, rates)
+            self.costs = counted(network, steps, activity)
+            return activity
+        return None
 
 
 class Judge:

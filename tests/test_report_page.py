@@ -29,6 +29,7 @@ from neurodeploy.cam.page import page as memory_page
 from neurodeploy.comparison.application import facts
 from neurodeploy.comparison.page import page as comparison_page
 from neurodeploy.comparison.pairs import compare_sides
+from neurodeploy.costs import Costs
 from neurodeploy.recording import Recording, plain, provenance, write_json
 from neurodeploy.report import page as pages
 from neurodeploy.report.page import (
@@ -207,7 +208,7 @@ def memory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = metrics(outcome, "brian2")
     run = provenance(["neurodeploy", "run", "cam"], executed_by="float", seed=7)
     write_json(folder / "metrics.json", data)
-    memory_page(outcome, data, run, folder).write(folder)
+    memory_page(outcome, data, run, Costs(), folder).write(folder)
     return folder
 
 

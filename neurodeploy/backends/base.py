@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neurodeploy.costs import UNKNOWN, Costs, Rates, counted, expected
 from neurodeploy.errors import RequestError
 from neurodeploy.findings import Examination, Keeps
 
@@ -190,8 +191,10 @@ class Backend(ABC):
     def check(self, network: Network, options: Options) -> None:
         """Raise the first thing that this backend can't do with `network`."""
 
-    def examine(self, network: Network, options: Options, steps: int) -> Examination:
+    def examine(self, network: Network, options: Options, steps: int, rates: Rates = UNKNOWN) -> Examination:
         """All that this backend says of `network`, run for `steps`, before it runs; never raises for the model's sake.
+
+        `rates` is what is known of how often neurons fire: costs rest on it.
 
         Raises
         ------
@@ -201,7 +204,13 @@ class Backend(ABC):
         judge = Keeps(network)
         with judge.each():
             self.check(network, options)
-        return Examination(judge.findings)
+        result = Examination(judge.findings)
+        result.count(network, steps, rates, judge)
+        return result
+
+    def costs(self, network: Network, options: Options, steps: int, rates: Rates = UNKNOWN) -> Costs:
+        """What a run of `steps` takes, modelled: time and energy where the chip's constants are published."""
+        return counted(network, steps, expected(network, steps, rates))
 
     @abstractmethod
     def open(self, network: Network, options: Options) -> Session:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from neurodeploy.backends import registry
 from neurodeploy.backends.base import Backend, Options, Report
 from neurodeploy.cache import keep_matplotlib_files
 from neurodeploy.cam import experiments
@@ -28,6 +29,7 @@ from neurodeploy.cam.operations import (
     spike_times,
     write_operations,
 )
+from neurodeploy.costs import Costs, rates_of_spikes
 from neurodeploy.errors import RequestError
 from neurodeploy.models.network import Network
 from neurodeploy.options import RunOptions
@@ -294,11 +296,20 @@ def run_cam(
         draw(outcome, folder)
         data = metrics(outcome, options.backend)
         data["wall_seconds"]["all"] = time.perf_counter() - started
+        costs = modelled(outcome, given, options.backend)
         run = _run_facts(outcome, options)
         write_json(folder / "metrics.json", data)
         write_json(folder / "run.json", run)
-        page(outcome, data, run, folder).write(folder)
+        page(outcome, data, run, costs, folder).write(folder)
     return Result(data, outcome, wanted)
+
+
+def modelled(outcome: Outcome, options: Options, backend: str) -> Costs:
+    """What the run takes of its target's silicon, with the spikes that it had."""
+    duration = outcome.experiment.duration_ms
+    rates = rates_of_spikes(outcome.recording.spikes, outcome.network, duration)
+    steps = round(duration / TIME_STEP)
+    return registry.load(backend).costs(outcome.network, options, steps, rates)
 
 
 def metrics(outcome: Outcome, backend: str) -> dict[str, Any]:

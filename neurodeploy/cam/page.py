@@ -16,12 +16,14 @@ from neurodeploy.report.page import (
     Table,
     Words,
     changes_and_warnings,
+    cost_section,
     weight_errors,
 )
 
 if TYPE_CHECKING:
     from neurodeploy.cam.application import Outcome
     from neurodeploy.cam.decoding import Judged
+    from neurodeploy.costs import Costs
 
 MOST_ANSWERS = 500
 """Longer experiments show their wrong answers alone, the first of them."""
@@ -30,7 +32,7 @@ LEARN_MS, RECALL_MS = 7.8, 6.8
 """From an operation's first input spike to its last answer."""
 
 
-def page(outcome: Outcome, metrics: dict[str, Any], run: dict[str, Any], folder: Path) -> Page:
+def page(outcome: Outcome, metrics: dict[str, Any], run: dict[str, Any], costs: Costs, folder: Path) -> Page:
     """The page of a run whose pictures are in `folder`."""
     overall = metrics["answers"]["overall"]
     sections = [
@@ -47,7 +49,7 @@ def page(outcome: Outcome, metrics: dict[str, Any], run: dict[str, Any], folder:
             Section(f"Numbers on {quantisation.chip}", [weight_errors(quantisation.weight_errors())])
         )
     sections.append(changes_and_warnings(metrics["changes"], metrics["warnings"]))
-    sections.append(Section("What it took", [_cost(metrics)]))
+    sections += [Section("What it took", [_cost(metrics)]), cost_section(costs)]
     return Page(
         title=f"Content-addressable memory, {metrics['experiment']}",
         verdict=f"{overall['correct']} of {overall['total']} answers right",

@@ -17,6 +17,7 @@ from neurodeploy.backends import registry
 from neurodeploy.backends.base import Backend, Options
 from neurodeploy.cache import keep_matplotlib_files
 from neurodeploy.chips.catalogue import rules_by_name
+from neurodeploy.costs import MODELLED, UNKNOWN, Costs, Rates, rates_of_run
 from neurodeploy.errors import RequestError, did_you_mean
 from neurodeploy.findings import ERROR, MODEL, POPULATION, PROJECTION, Amount, Examination, Finding, Sheet
 from neurodeploy.models.network import Network
@@ -63,6 +64,12 @@ class Check:
         return self.subject.findings + self.examination.findings
 
     @property
+    def model_time(self) -> float:
+        """ms of its first run."""
+        network = self.subject.network
+        return 0.0 if network is None else self.subject.steps * network.time_step
+
+    @property
     def fits(self) -> bool:
         return not any(finding.is_error for finding in self.findings)
 
@@ -85,6 +92,7 @@ class Check:
             "amounts": [amount.data for amount in self.examination.amounts],
             **{name: sheet.data for name, sheet in inventory(self.subject.network, self.findings).items()},
             "sheets": {name: sheet.data for name, sheet in self.examination.sheets.items()},
+            "costs": self.examination.costs.data,
             "notes": self.subject.notes,
         }
         return dict(_plain(found))
@@ -99,6 +107,9 @@ class Check:
             found.append(_table(sheet))
         if self.examination.amounts:
             found.append(_table(_amounts(self.examination.amounts)))
+        if self.examination.costs.rows:
+            found.append(_table(costs_sheet(self.examination.costs, self.model_time)))
+            found += [f"modelled: {escape(note)}" for note in self.examination.costs.notes]
         found += [f"[yellow]note:[/] {escape(note)}" for note in self.subject.notes]
         for finding in sorted(self.findings, key=lambda each: each.is_error):
             word = "[bold red]error:[/]" if finding.is_error else "[yellow]changes:[/]"
@@ -200,6 +211,15 @@ def _amounts(amounts: list[Amount]) -> Sheet:
         whose = each.label or "the model"
         sheet.rows.append((whose, each.quantity, each.used, limit, left, each.unit))
     return sheet
+
+
+def costs_sheet(costs: Costs, model_time: float) -> Sheet:
+    """Costs as a table of a run of `model_time` ms."""
+    return Sheet(
+        f"What {model_time:,.6g} ms of model time take: {MODELLED}, not measured",
+        ("what", "at least", "likely", "at most", "unit"),
+        [(row.quantity, row.band.low, row.band.likely, row.band.high, row.unit) for row in costs.rows],
+    )
 
 
 def _table(sheet: Sheet) -> Any:
@@ -343,9 +363,11 @@ def check(
     rules: str | None = None,
     allow_losses: bool = False,
     arguments: list[str] | None = None,
+    rate: float | None = None,
+    like: Path | None = None,
     **given: Any,
 ) -> Check:
-    """Examine the model or script `name` for a backend.
+    """Examine the model or script `name` for a backend; `rate` in Hz, or the run `like` it, says how often neurons fire.
 
     Raises
     ------
@@ -377,9 +399,12 @@ def check(
     rules_by_name(options.rules)
     examination = Examination()
     if subject.network is not None:
+        rates = UNKNOWN if rate is None else Rates(rate)
+        if like is not None:
+            rates = rates_of_run(like, subject.network, rate)
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            examination = target.examine(subject.network, options, subject.steps)
+            examination = target.examine(subject.network, options, subject.steps, rates)
     machine = getattr(target.completed(options), "hardware", None) if target.has_hardware else None
     return Check(subject, backend, machine, options.rules, examination, time.perf_counter() - started)
 

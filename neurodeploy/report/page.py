@@ -19,6 +19,8 @@ from urllib.parse import quote
 
 import numpy as np
 
+from neurodeploy.costs import MODELLED, Costs
+
 FILE = "report.html"
 """Name of the page in a run directory."""
 
@@ -297,6 +299,21 @@ def changes_and_warnings(changes: Sequence[str], warnings: Sequence[str] = ()) -
     """What was done to the model on the way to its target, and what its user should know."""
     told = [f"Changed: {change}" for change in changes] or ["Changed: nothing."]
     return Section("Changes and warnings", [Words([*told, *(f"Note: {warning}" for warning in warnings)])])
+
+
+def cost_section(costs: Costs) -> Section:
+    """What a run takes of the target's silicon by published constants, and what that rests on."""
+    rows = [
+        (
+            row.quantity,
+            *(f"{value:,.5g}" for value in (row.band.low, row.band.likely, row.band.high)),
+            row.unit,
+        )
+        for row in costs.rows
+    ]
+    columns = ("what", "at least", "likely", "at most", "unit")
+    table = Table(columns, rows, numbers=frozenset(columns[1:4]))
+    return Section(f"Costs, {MODELLED}: not measured", [table, Words([f"{note}." for note in costs.notes])])
 
 
 def weight_errors(errors: np.ndarray) -> Bars:

@@ -8,6 +8,7 @@ Program is executed in the chip's whole numbers.
 from __future__ import annotations
 
 from neurodeploy.backends.base import Backend, Options, Session
+from neurodeploy.costs import UNKNOWN, Rates
 from neurodeploy.errors import RequestError, did_you_mean
 from neurodeploy.findings import Examination, Keeps, changed
 from neurodeploy.models.network import Network
@@ -35,7 +36,7 @@ class Brian2Backend(Backend):
 
         lower_program(lower_for_chip(network, rules.chip, options.allow_losses), options)
 
-    def examine(self, network: Network, options: Options, steps: int) -> Examination:
+    def examine(self, network: Network, options: Options, steps: int, rates: Rates = UNKNOWN) -> Examination:
         from neurodeploy.backends.brian2.lower import lower
         from neurodeploy.chips.catalogue import rules_by_name
 
@@ -44,12 +45,14 @@ class Brian2Backend(Backend):
         if rules.chip:
             from neurodeploy.backends.loihi.examine import examine
 
-            return examine(network, options, None)
+            return examine(network, options, steps, None, rates)
         judge = Keeps(network)
         changes: list[str] = []
         with judge.each():
             changes = lower(network, rules, judge=judge).changes
-        return Examination(judge.findings + changed(network, changes))
+        result = Examination(judge.findings + changed(network, changes))
+        result.count(network, steps, rates, judge)
+        return result
 
     def open(self, network: Network, options: Options) -> Session:
         from neurodeploy.chips.catalogue import rules_by_name

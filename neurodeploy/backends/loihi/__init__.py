@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from neurodeploy.backends.base import Backend, Options, Session
+from neurodeploy.costs import UNKNOWN, Costs, Rates, counted, expected
 from neurodeploy.errors import RequestError
 from neurodeploy.findings import Examination
 from neurodeploy.models.network import Network
@@ -94,13 +95,25 @@ class LoihiBackend(Backend):
         else:
             lower_for(self._machine(options), network, options)
 
-    def examine(self, network: Network, options: Options, steps: int) -> Examination:
+    def examine(self, network: Network, options: Options, steps: int, rates: Rates = UNKNOWN) -> Examination:
         from neurodeploy.backends.loihi.examine import examine
 
         options = self.completed(options)
         if options.rules == FLOAT:
-            return super().examine(network, options, steps)
-        return examine(network, options, self._machine(options, to_run=False))
+            return super().examine(network, options, steps, rates)
+        return examine(network, options, steps, self._machine(options, to_run=False), rates)
+
+    def costs(self, network: Network, options: Options, steps: int, rates: Rates = UNKNOWN) -> Costs:
+        from neurodeploy.backends.loihi.cost import cost
+        from neurodeploy.backends.loihi.session import lower_for
+        from neurodeploy.chips.loihi import chip_by_name
+
+        options = self.completed(options)
+        if options.rules == FLOAT:
+            return super().costs(network, options, steps, rates)
+        program, _ = lower_for(self._machine(options, to_run=False), network, options)
+        activity = expected(network, steps, rates)
+        return cost(program, chip_by_name(options.rules), steps, activity, counted(network, steps, activity))
 
     def open(self, network: Network, options: Options) -> Session:
         from neurodeploy.backends.loihi.float_session import FloatSession

@@ -6,10 +6,12 @@ import numpy as np
 
 from neurodeploy.backends.base import Options
 from neurodeploy.backends.loihi.cores import LIMITS, Core
+from neurodeploy.backends.loihi.cost import cost
 from neurodeploy.backends.loihi.lower import lower
 from neurodeploy.backends.loihi.program import LoihiProgram
 from neurodeploy.backends.loihi.session import lower_for
 from neurodeploy.chips.loihi import LoihiChip, chip_by_name
+from neurodeploy.costs import UNKNOWN, Rates
 from neurodeploy.findings import MODEL, POPULATION, PROJECTION, Amount, Examination, Keeps, Sheet, changed
 from neurodeploy.hardware import LoihiHardware
 from neurodeploy.models.network import Network
@@ -29,8 +31,14 @@ NAMED = 3
 """Populations of a core that are named."""
 
 
-def examine(network: Network, options: Options, hardware: LoihiHardware | None) -> Examination:
-    """See :meth:`neurodeploy.backends.base.Backend.examine`; `hardware` None is a chip of the rules' kind."""
+def examine(
+    network: Network,
+    options: Options,
+    steps: int,
+    hardware: LoihiHardware | None,
+    rates: Rates = UNKNOWN,
+) -> Examination:
+    """See :meth:`neurodeploy.backends.base.Backend.examine`; `hardware` None is this machine, with the rules' numbers."""
     judge, chip = Keeps(network), chip_by_name(options.rules)
     result = Examination()
     changes: list[str] = []
@@ -42,6 +50,10 @@ def examine(network: Network, options: Options, hardware: LoihiHardware | None) 
         changes = program.changes
         result.amounts = amounts(program, chip, None if hardware is None else hardware.chips)
         result.sheets = sheets(program)
+    activity = result.count(network, steps, rates, judge)
+    if activity is not None and hardware is not None:
+        with judge.each():
+            result.costs = cost(program, chip, steps, activity, result.costs)
     result.findings = judge.findings + changed(network, changes)
     return result
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from neurodeploy.backends.base import Backend, Options, Session
+from neurodeploy.costs import UNKNOWN, Costs, Rates, counted, expected
 from neurodeploy.findings import RAISES, Examination
 from neurodeploy.models.network import Network
 
@@ -56,14 +57,27 @@ class SpinnakerBackend(Backend):
         lower(network, options.rules, hardware, options.allow_losses)
         weights(network, hardware, options.allow_losses, [], RAISES)
 
-    def examine(self, network: Network, options: Options, steps: int) -> Examination:
+    def examine(self, network: Network, options: Options, steps: int, rates: Rates = UNKNOWN) -> Examination:
         from neurodeploy.backends.spinnaker.examine import examine
         from neurodeploy.hardware import SpinnakerHardware, load_as
 
         options = self.completed(options)
         chosen = str(options.hardware)
         hardware = load_as(SpinnakerHardware, chosen, options.host, options.faults, to_run=False)
-        return examine(network, options, steps, hardware)
+        return examine(network, options, steps, hardware, rates)
+
+    def costs(self, network: Network, options: Options, steps: int, rates: Rates = UNKNOWN) -> Costs:
+        from neurodeploy.backends.spinnaker.cost import cost
+        from neurodeploy.backends.spinnaker.lower import slowed
+        from neurodeploy.backends.spinnaker.resources import estimate
+        from neurodeploy.hardware import SpinnakerHardware, load_as
+
+        options = self.completed(options)
+        chosen = str(options.hardware)
+        hardware = load_as(SpinnakerHardware, chosen, options.host, options.faults, to_run=False)
+        factor, activity = slowed(network, hardware), expected(network, steps, rates)
+        taken, counts = estimate(network, hardware, steps, factor), counted(network, steps, activity)
+        return cost(taken, hardware, steps, network.time_step * factor, activity, counts)
 
     def open(self, network: Network, options: Options) -> Session:
         from neurodeploy.backends.spinnaker.session import SpinnakerSession

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from neurodeploy.backends.base import Options
+from neurodeploy.backends.spinnaker.cost import cost
 from neurodeploy.backends.spinnaker.lower import check_rules, lower
 from neurodeploy.backends.spinnaker.provenance import native_name
 from neurodeploy.backends.spinnaker.resources import Estimate, application_cores, estimate, known_dtcm
@@ -14,6 +15,7 @@ from neurodeploy.backends.spinnaker.weights import weights_on_grid
 from neurodeploy.chips import spinnaker_resources as chip
 from neurodeploy.chips.spinnaker_machine import DELAY_STAGES, LARGEST_WEIGHT, longest_delay_steps
 from neurodeploy.chips.spinnaker_weights import input_scale, pattern, receptor_shifts, weight_scale
+from neurodeploy.costs import UNKNOWN, Rates
 from neurodeploy.findings import (
     MODEL,
     POPULATION,
@@ -30,7 +32,13 @@ from neurodeploy.hardware import SpinnakerHardware
 from neurodeploy.models.network import Network
 
 
-def examine(network: Network, options: Options, steps: int, hardware: SpinnakerHardware) -> Examination:
+def examine(
+    network: Network,
+    options: Options,
+    steps: int,
+    hardware: SpinnakerHardware,
+    rates: Rates = UNKNOWN,
+) -> Examination:
     """See :meth:`neurodeploy.backends.base.Backend.examine`."""
     check_rules(options.rules)
     judge = Keeps(network)
@@ -49,6 +57,9 @@ def examine(network: Network, options: Options, steps: int, hardware: SpinnakerH
         result.sheets["cores"] = cores(sound, taken, hardware)
         result.amounts = amounts(sound, taken, hardware, steps, factor)
         changes += overload(sound, taken, factor)
+        activity = result.count(network, steps, rates, judge)
+        if activity is not None:
+            result.costs = cost(taken, hardware, steps, network.time_step * factor, activity, result.costs)
     if hardware.machine == "virtual" and not judge.findings:
         with judge.each():
             result.sheets["mapped"] = mapped(sound, taken, options, steps)

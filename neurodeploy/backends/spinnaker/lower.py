@@ -53,6 +53,11 @@ ALPHA_TOLERANCE = 0.1
 ELSEWHERE = "run it with the brian2 backend, which has it"
 
 
+def slowed(network: Network, hardware: SpinnakerHardware) -> int:
+    """How many times slower than real time the model runs (``time_scale_factor``)."""
+    return hardware.time_scale_factor or max(1, math.ceil(REAL_TIME_STEP / network.time_step - 1e-9))
+
+
 def lower(
     network: Network,
     rules: str,
@@ -76,7 +81,7 @@ def lower(
     refuse(network, judge)
     with judge.each():
         check_time_step(network.time_step)
-    factor = hardware.time_scale_factor or max(1, math.ceil(REAL_TIME_STEP / network.time_step - 1e-9))
+    factor = slowed(network, hardware)
     program = Program(
         {
             "format": FORMAT,
