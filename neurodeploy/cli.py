@@ -633,11 +633,22 @@ def clear_cache(
 
 
 @app.command()
-def doctor(as_json: Json = False, debug: Debug = False) -> None:
+def doctor(
+    hardware: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Ask this machine, too, whether it answers: a name, or your own YAML file; may be given again.",
+            show_default=False,
+        ),
+    ] = None,
+    host: Host = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
     """What is usable on this machine, and the exact line that installs the rest."""
     from neurodeploy.report.doctor import examine
 
-    show(examine(), as_json)
+    show(examine(hardware or [], host), as_json)
 
 
 @app.command()

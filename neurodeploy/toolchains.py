@@ -346,6 +346,21 @@ def find_python(toolchain: Toolchain, given: str | None = None) -> Path:
     )
 
 
+PYTHONS = ("3.10", "3.11", "3.12", "3.13")
+"""Versions that neurodeploy or a toolchain runs on."""
+
+
+def pythons() -> dict[str, Path]:
+    """The first Python of each of :data:`PYTHONS` that is found and runs, by version."""
+    found = {}
+    for version in PYTHONS:
+        for candidate in dict.fromkeys(_candidates(version)):
+            if _is_version(candidate, version):
+                found[version] = Path(candidate)
+                break
+    return found
+
+
 def _candidates(version: str) -> Iterator[str]:
     found = shutil.which(f"python{version}")
     if found:

@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("unicorn")
 
 from neurodeploy.backends.spinnaker.board.process import BoardProcess
-from neurodeploy.backends.spinnaker.board.server import SCP_PORT
+from neurodeploy.chips.spinnaker_map import SCP_PORT
 from neurodeploy.errors import RequestError, RunError
 
 VERSION = b"\0\0" + bytes([0x87, 0xFF, 0, 0xFF, 0, 0, 0, 0]) + struct.pack("<HH3I", 0, 1, 0, 0, 0)

@@ -99,7 +99,7 @@ def test_a_python_is_found_wherever_it_is(machine: Machine, place: str) -> None:
     assert len(said) == 2 and str(path) in said[0]
     assert toolchains.stamp(LAVA) and toolchains.damage(LAVA) == ""
     assert toolchains.install("loihi", said.append) == LAVA.interpreter and len(said) == 2
-    assert doctor.examine_loihi().state == doctor.USABLE
+    assert doctor.examine_loihi().state == doctor.EMULATED
     assert list((machine.root / "home").iterdir()) == []
 
 
@@ -200,7 +200,7 @@ def test_a_damaged_environment_is_found_and_mended_by_the_line_that_doctor_says(
     said: list[str] = []
     toolchains.install("loihi", said.append)
     assert words in said[0] and "made anew" in said[0]
-    assert toolchains.damage(LAVA) == "" and doctor.examine_loihi().state == doctor.USABLE
+    assert toolchains.damage(LAVA) == "" and doctor.examine_loihi().state == doctor.EMULATED
 
 
 def test_ctrl_c_leaves_nothing_and_no_process(machine: Machine) -> None:
@@ -242,7 +242,7 @@ def test_a_killed_installation_counts_for_nothing_and_the_next_one_waits_for_wha
 
     toolchains.install("loihi", say)
     assert "another installation" in said[0] and late.exists()
-    assert toolchains.damage(LAVA) == "" and doctor.examine_loihi().state == doctor.USABLE
+    assert toolchains.damage(LAVA) == "" and doctor.examine_loihi().state == doctor.EMULATED
 
 
 def written_number(path: Path) -> int:

@@ -13,6 +13,9 @@ MEMORY_MHZ = 130
 CORES_PER_CHIP = 18
 """Core 0 is the monitor; the others run applications."""
 
+SCP_PORT = 17893
+"""UDP port on which a board's monitor takes commands."""
+
 # ------------------------------------------------------------------------------------- memories
 
 ITCM_BASE, ITCM_SIZE = 0x00000000, 0x8000

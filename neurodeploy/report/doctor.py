@@ -5,14 +5,20 @@ from __future__ import annotations
 import platform
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from typing import Any
 
-from neurodeploy.errors import NeurodeployError
+from neurodeploy.errors import NeurodeployError, RequestError
 
-USABLE, LIMITED, MISSING, DAMAGED = "usable", "limited", "missing", "damaged"
+USABLE, EMULATED, LIMITED = "usable", "usable as emulation", "limited"
+MISSING, DAMAGED, SILENT = "missing", "damaged", "silent"
+
+
+BOARD = "with a board of your own: neurodeploy doctor --hardware spin5 --host ADDRESS"
+LOIHI = "with a Loihi of your own: neurodeploy doctor --hardware loihi2-oheo-gulch"
+"""Where a backend is emulated, the line that looks for silicon."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,18 @@ def examine_python() -> Finding:
     found = platform.python_version()
     fits = (3, 10) <= sys.version_info[:2] <= (3, 13)
     return Finding("Python", USABLE if fits else LIMITED, found, "" if fits else "use Python 3.10 to 3.13")
+
+
+def examine_pythons() -> Finding:
+    """The Pythons of this machine, since Lava needs one of its own."""
+    from neurodeploy import toolchains
+
+    found, wanted = toolchains.pythons(), toolchains.TOOLCHAINS["loihi"].python
+    detail = ", ".join(f"{version} ({path})" for version, path in found.items()) or "none"
+    if wanted not in found:
+        fix = f"pyenv install {wanted}, or uv python install {wanted}"
+        return Finding("other Pythons", LIMITED, f"{detail}; no {wanted}, which Lava needs", fix)
+    return Finding("other Pythons", USABLE, detail)
 
 
 def examine_packages() -> Finding:
@@ -98,7 +116,8 @@ def examine_spinnaker() -> Finding:
             f"{', '.join(found)}: real boards and mapping, no emulated board",
             install,
         )
-    return Finding("backend spinnaker", USABLE, f"{', '.join(found)}: emulated and real boards")
+    detail = f"{', '.join(found)}: an emulated board; no real board is looked for"
+    return Finding("backend spinnaker", EMULATED, detail, BOARD)
 
 
 def examine_loihi() -> Finding:
@@ -121,7 +140,8 @@ def examine_loihi() -> Finding:
     except NeurodeployError as error:
         return Finding("backend loihi", MISSING, error.what, error.fix)
     version = next(p.split("==")[1] for p in found["packages"].split() if p.startswith("lava-nc=="))
-    return Finding("backend loihi", USABLE, f"Lava {version} on this machine, in {lava.folder}")
+    detail = f"Lava {version} in the chip's whole numbers on this machine, in {lava.folder}; no Loihi is looked for"
+    return Finding("backend loihi", EMULATED, detail, LOIHI)
 
 
 def examine_cache() -> Finding:
@@ -142,6 +162,7 @@ def examine_cache() -> Finding:
 
 EXAMINATIONS: tuple[Callable[[], Finding], ...] = (
     examine_python,
+    examine_pythons,
     examine_packages,
     examine_compiler,
     examine_brian2,
@@ -149,6 +170,28 @@ EXAMINATIONS: tuple[Callable[[], Finding], ...] = (
     examine_loihi,
     examine_cache,
 )
+
+
+def examine_machine(chosen: str, host: str | None) -> Finding:
+    """A machine that the user names: whether its options are sound, and whether it answers.
+
+    Raises
+    ------
+    RequestError
+        There is no such machine, or its file says something that has no meaning.
+    """
+    from neurodeploy import hardware
+    from neurodeploy.report import reaching
+
+    machine = hardware.load(chosen, host)
+    subject = f"machine {chosen}"
+    if machine.executed_by != "silicon" and getattr(machine, "host", None) is None:
+        return Finding(subject, USABLE, f"{machine.description}: it is this computer")
+    try:
+        return Finding(subject, USABLE, reaching.ask(machine))
+    except reaching.SilentError as error:
+        fix = "switch it on, and see whether its address is right and a firewall lets it through"
+        return Finding(subject, SILENT, str(error), fix)
 
 
 @dataclass
@@ -169,13 +212,26 @@ class Diagnosis:
         from rich.markup import escape
         from rich.table import Table
 
-        colours = {USABLE: "green", LIMITED: "yellow", MISSING: "red", DAMAGED: "red"}
+        colours = {USABLE: "green", EMULATED: "green", LIMITED: "yellow"}
         table = Table(box=box.SIMPLE, pad_edge=False, show_header=False)
         for finding in self.findings:
             detail = escape(finding.detail) + (f"\n[bold]→ {escape(finding.fix)}[/]" if finding.fix else "")
-            table.add_row(finding.subject, f"[{colours[finding.state]}]{finding.state}[/]", detail)
+            table.add_row(finding.subject, f"[{colours.get(finding.state, 'red')}]{finding.state}[/]", detail)
         return [table]
 
 
-def examine() -> Diagnosis:
-    return Diagnosis([look() for look in EXAMINATIONS])
+def examine(machines: Sequence[str] = (), host: str | None = None) -> Diagnosis:
+    """Everything here, and the named `machines`; `host` replaces the address of their files.
+
+    Raises
+    ------
+    RequestError
+        There is no such machine, its file is wrong, or `host` comes without a machine.
+    """
+    if host is not None and not machines:
+        raise RequestError(
+            f"--host {host} has no meaning without a machine", fix="name one, such as --hardware spin5"
+        )
+    return Diagnosis(
+        [look() for look in EXAMINATIONS] + [examine_machine(chosen, host) for chosen in machines]
+    )

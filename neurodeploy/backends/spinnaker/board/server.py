@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator
 from neurodeploy.backends.spinnaker.board.faults import DELAY_SECONDS
 from neurodeploy.backends.spinnaker.board.machine import Board
 from neurodeploy.backends.spinnaker.board.scp import Address, Monitor
-from neurodeploy.chips.spinnaker_map import CLOCK_MHZ
+from neurodeploy.chips.spinnaker_map import CLOCK_MHZ, SCP_PORT
 from neurodeploy.errors import RunError
 
-SCP_PORT, BOOT_PORT = 17893, 54321
+BOOT_PORT = 54321
 """Fixed in the tools: several boards on one machine need an address each."""
 
 PLAIN_ADDRESS = "127.0.0.1"
