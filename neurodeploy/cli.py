@@ -554,7 +554,8 @@ def remove(name: Name, debug: Debug = False) -> None:
 @app.command()
 def compare(
     model: Annotated[
-        str, typer.Argument(help="cam, or the path of a PyNN script; its own arguments come after --.")
+        str,
+        typer.Argument(help="cam, delays, or the path of a PyNN script; its own arguments come after --."),
     ],
     arguments: Annotated[list[str] | None, typer.Argument(help="Arguments of the script.")] = None,
     against: Annotated[
@@ -578,8 +579,19 @@ def compare(
         ),
     ] = None,
     experiment: Annotated[
-        str, typer.Option(help="cam: functional, stress, state-map or random.")
-    ] = "functional",
+        str | None,
+        typer.Option(help="cam: functional, stress, state-map or random.", show_default="functional"),
+    ] = None,
+    movies: Annotated[
+        int | None, typer.Option(min=1, help="delays: movies that are shown.", show_default="12")
+    ] = None,
+    synapses: Annotated[
+        int | None, typer.Option(help="delays: prune to this many.", show_default="652")
+    ] = None,
+    bits: Annotated[int | None, typer.Option(help="delays: bits of a weight.", show_default="8")] = None,
+    size: Annotated[
+        str | None, typer.Option(help="delays: patch, small or paper.", show_default="patch")
+    ] = None,
     differing: Annotated[
         float, typer.Option(min=0, max=1, help="Share of spikes without a partner that still passes.")
     ] = 0.0,
@@ -599,13 +611,17 @@ def compare(
             backends,
             rules,
             hardware,
-            experiment,
             differing,
-            seed,
             allow_losses,
             out,
             arguments or [],
             progress.show,
+            seed,
+            experiment=experiment,
+            movies=movies,
+            synapses=synapses,
+            bits=bits,
+            size=size,
         )
     show(result, as_json)
     if not result.data["agree"]:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from neurodeploy.backends import registry
 from neurodeploy.backends.base import Options, Report
 from neurodeploy.chips.catalogue import ASPECTS, RULES, mixture, rules_by_name
-from neurodeploy.comparison import causes
+from neurodeploy.comparison import application, causes
+from neurodeploy.comparison.answers import Answer, Answers, apart, apart_words
 from neurodeploy.comparison.application import Result, choose_sides, facts
 from neurodeploy.comparison.distances import distance
 from neurodeploy.comparison.divergence import PopulationComparison, align
@@ -221,7 +222,99 @@ def test_every_aspect_has_a_class() -> None:
     assert set(causes.CLASSES) == set(ASPECTS)
 
 
+# ------------------------------------------------------------------------------------------------ answers
+
+
+def answers(*given: str, counts: list[int] | None = None) -> Answers:
+    each = [Answer(f"movie {number}", one, "up", one == "up") for number, one in enumerate(given)]
+    right = sum(one.right for one in each)
+    return Answers(f"{right} right", each, None if counts is None else np.array(counts))
+
+
+def test_answers_that_differ_are_counted_and_the_first_is_told_with_what_is_right() -> None:
+    found = apart(
+        answers("up", "up", "down", counts=[3, 4, 5]), answers("up", "left", "up", counts=[3, 1, 9])
+    )
+    assert found == {
+        "asked": 3,
+        "differing": 2,
+        "first": {"question": "movie 1", "given": ["up", "left"], "expected": "up"},
+        "counts": 3,
+        "counts_differing": 2,
+    }
+    assert apart_words(found) == (
+        "answers: 2 of 3 differ, first movie 1: up and left; right is up; 2 of 3 counts differ"
+    )
+
+
+def test_equal_answers_may_come_of_other_counts_and_some_models_count_nothing() -> None:
+    found = apart(answers("up", counts=[3]), answers("up", counts=[4]))
+    assert found is not None and apart_words(found) == "answers: all 1 the same; 1 of 1 counts differ"
+    found = apart(answers("up", "down"), answers("up", "down"))
+    assert found is not None and apart_words(found) == "answers: all 2 the same"
+
+
+def test_other_questions_are_not_laid_beside_each_other() -> None:
+    assert apart(answers("up"), answers("up", "up")) is None
+
+
 # ------------------------------------------------------------------------------------------- command line
+
+
+class Watched:
+    """A backend that says what it is asked, in order, and misses a tool or refuses the model where it is told to."""
+
+    only_rules, has_hardware = None, False
+
+    def __init__(self, name: str, said: list[str], fails: str = "") -> None:
+        self.name, self.said, self.fails = name, said, fails
+
+    def default_rules(self, _) -> None: ...
+
+    def refuse_machine(self, **_) -> None: ...
+
+    def _ask(self, what: str) -> None:
+        self.said.append(f"{self.name} {what}")
+        if what == self.fails:
+            raise RequestError(f"{self.name} can't {what}")
+
+    def require(self, _) -> None:
+        self._ask("require")
+
+    def check(self, *_) -> None:
+        self._ask("check")
+
+    def open(self, *_) -> None:
+        raise AssertionError("a side has run")
+
+
+@pytest.mark.parametrize("fails", ["require", "check"])
+def test_what_the_last_side_lacks_is_said_before_the_first_has_run(monkeypatch, tmp_path, fails: str) -> None:
+    said = list[str]()
+    known = {"near": Watched("near", said), "far": Watched("far", said, fails)}
+    monkeypatch.setattr(registry, "load", known.get)
+    one = Subject("model", "spinnaker", lambda side: (network(), 1))
+    monkeypatch.setattr(application, "subject", lambda *_, **__: one)
+    with pytest.raises(RequestError, match=f"far can't {fails}"):
+        application.compare("model", None, "near,far", None, None, 0.0, False, tmp_path / "out", [])
+    assert said[-1] == f"far {fails}" and "near check" in said
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("model", "arguments", "given", "message"),
+    [
+        ("cam", [], {"movies": 3}, "--movies 3 has no meaning for cam"),
+        ("delays", [], {"experiment": "stress"}, "--experiment stress has no meaning for delays"),
+        ("script.py", [], {"bits": 4}, "--bits 4 has no meaning for a script"),
+        ("cam", ["more"], {}, "'more' has no meaning for cam"),
+        ("cam", [], {"experiment": "strss"}, "Did you mean 'stress'"),
+        ("delays", [], {"size": "ptch"}, "Did you mean 'patch'"),
+    ],
+)
+def test_what_a_model_has_no_use_for_is_refused(model, arguments, given, message) -> None:
+    with pytest.raises(RequestError, match=message):
+        subject(model, arguments, **given).describe(Side("brian2", Options(rules="spinnaker")))
 
 
 def test_sides_take_their_own_rules_and_twins_are_refused() -> None:
@@ -265,7 +358,7 @@ def test_a_machine_that_only_maps_is_no_side(monkeypatch) -> None:
 
 def test_a_model_that_is_not_there_is_refused_by_name() -> None:
     with pytest.raises(RequestError, match="no model 'cma' to compare"):
-        subject("cma", "functional", 0, [])
+        subject("cma", [])
 
 
 def test_the_result_is_words_and_json(tmp_path) -> None:

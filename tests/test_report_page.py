@@ -26,6 +26,7 @@ from neurodeploy.cam.application import Outcome, describe, draw, metrics
 from neurodeploy.cam.decoding import decode
 from neurodeploy.cam.loihi import circuit_for
 from neurodeploy.cam.page import page as memory_page
+from neurodeploy.comparison.answers import Answer, Answers
 from neurodeploy.comparison.application import facts
 from neurodeploy.comparison.page import page as comparison_page
 from neurodeploy.comparison.pairs import compare_sides
@@ -254,7 +255,15 @@ def comparison() -> tuple[dict[str, Any], str]:
     delay(other)
     sides = [traces(network(), {(1, 0), (9, 1)}), traces(other, {(4, 0), (9, 1)}, rules="ideal")]
     pair = compare_sides(*sides)
-    data = facts("model", sides, [pair], {}, 0.0)
+    said = [
+        Answers(
+            f"{right} of 2 right",
+            [Answer("movie 0", "up", "up", True), Answer("movie 1", given, "up", right > 1)],
+        )
+        for given, right in (("up", 2), (HOSTILE, 1))
+    ]
+    answers = {side.side.name: one for side, one in zip(sides, said, strict=True)}
+    data = facts("model", sides, [pair], answers, 0.0, ["pruned"])
     data["sides"][0]["changes"] = [HOSTILE]
     data["pairs"][0]["model_differences"].append({"kind": "delay", "words": HOSTILE})
     return data, comparison_page(data, [pair], provenance(["neurodeploy", "compare"], seed=0)).render()
@@ -270,6 +279,10 @@ def test_the_page_of_a_comparison_says_where_and_why(comparison: tuple[dict[str,
         f"First divergence: '{where['population']}', neuron {where['neuron']}, at {where['time_ms']:g} ms",
         f"Class: {pair['cause']}",
         HOSTILE,
+        "Changed: for every side: pruned",
+        "1 of 2 right",
+        "Answers: 1 of 2 differ, first movie 1: up and",
+        f"movie 1 up up {HOSTILE} (wrong) part movie 0 up up up equal",
         *(side["name"] for side in data["sides"]),
         *(one["words"] for one in pair["model_differences"]),
         *(f"{one['decides']} {one['class']} {one['differing']}" for one in pair["switched"]),

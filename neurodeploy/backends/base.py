@@ -187,6 +187,15 @@ class Backend(ABC):
         """`options` with what they leave open filled in."""
         return options
 
+    def require(self, options: Options) -> None:  # noqa: B027  (most need nothing)
+        """Raise where a tool is missing that this backend would look for only after others have run.
+
+        Raises
+        ------
+        ToolchainMissingError
+            Which, and the line that installs it.
+        """
+
     @abstractmethod
     def check(self, network: Network, options: Options) -> None:
         """Raise the first thing that this backend can't do with `network`."""

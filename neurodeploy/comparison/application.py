@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,13 @@ from neurodeploy.backends import registry
 from neurodeploy.backends.base import Options
 from neurodeploy.cache import keep_matplotlib_files
 from neurodeploy.chips.catalogue import rules_by_name
+from neurodeploy.comparison.answers import Answers, apart, apart_words
 from neurodeploy.comparison.divergence import Divergence
 from neurodeploy.comparison.page import page, voltage_words
 from neurodeploy.comparison.pairs import Pair, Progress, compare_sides
 from neurodeploy.comparison.pictures import rasters
 from neurodeploy.comparison.subjects import Subject, subject
-from neurodeploy.comparison.traces import Side, Traces, execute
+from neurodeploy.comparison.traces import Side, Traces, execute, refuse_early
 from neurodeploy.errors import RequestError
 from neurodeploy.recording import command_line, default_folder, provenance, run_directory, write_json
 
@@ -35,15 +37,15 @@ def compare(
     backends: str,
     rules: str | None,
     hardware: str | None,
-    experiment: str,
     differing: float,
-    seed: int,
     allow_losses: bool,
     out: Path | None,
     arguments: list[str],
     progress: Progress | None = None,
+    seed: int = 0,
+    **given: Any,
 ) -> Result:
-    """Compare as the command line asks, and write the folder.
+    """Compare as the command line asks, and write the folder; what else is `given` are options of the model.
 
     Raises
     ------
@@ -51,22 +53,31 @@ def compare(
         The sides cannot be told apart, or there are fewer than two of them.
     """
     keep_matplotlib_files()
-    chosen = [subject(one, experiment, seed, arguments) for one in (model, against) if one is not None]
-    sides = choose_sides(chosen, backends, rules, hardware, allow_losses)
     wanted = out or default_folder(f"compare-{Path(model).stem}")
     with run_directory(wanted) as folder:
+        chosen = [subject(one, arguments, seed=seed, **given) for one in (model, against) if one is not None]
+        sides = choose_sides(chosen, backends, rules, hardware, allow_losses)
+        sides = [
+            (one, replace(side, options=replace(side.options, progress=progress))) for one, side in sides
+        ]
+        described = [(side, *one.describe(side)) for one, side in sides]
+        for side, network, _ in described:
+            refuse_early(side, network)
         traces = []
-        for number, (one, side) in enumerate(sides):
+        for number, (side, network, steps) in enumerate(described):
             if progress:
                 progress("sides", number, len(sides))
-            traces.append(execute(side, *one.describe(side)))
+            beside = folder / f"side-{number}-{side.backend}"
+            traces.append(execute(side, network, steps, folder=beside))
         pairs = [compare_sides(one, other, progress) for one, other in itertools.combinations(traces, 2)]
         answers = {
             trace.side.name: one.answers(trace)
             for (one, _), trace in zip(sides, traces, strict=True)
             if one.answers
         }
-        data = facts(" and ".join(one.name for one in chosen), traces, pairs, answers, differing)
+        name = " and ".join(one.name for one in chosen)
+        changes = [text for one in chosen for text in one.changes()]
+        data = facts(name, traces, pairs, answers, differing, changes)
         for number, trace in enumerate(traces):
             _write_spikes(folder / f"spikes-{number}-{trace.side.backend}.csv", trace)
         for number, pair in enumerate(pairs):
@@ -140,10 +151,11 @@ def facts(
     name: str,
     traces: list[Traces],
     pairs: list[Pair],
-    answers: dict[str, dict[str, Any]],
+    answers: dict[str, Answers],
     differing: float,
+    changes: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Everything that was found, as ``comparison.json`` has it."""
+    """Everything that was found, as ``comparison.json`` has it; `changes` are those of every side."""
     step = traces[0].network.time_step
     return {
         "model": name,
@@ -158,18 +170,26 @@ def facts(
                 "network_sha256": one.network.digest(),
                 "spikes": sum(len(times) for times, _ in one.spikes.values()),
                 "changes": one.report.changes,
-                "answers": answers.get(one.side.name),
+                "answers": _answer_facts(answers.get(one.side.name)),
             }
             for one in traces
         ],
-        "pairs": [_pair_facts(pair, differing) for pair in pairs],
+        "changes": list(changes),
+        "pairs": [_pair_facts(pair, differing, answers) for pair in pairs],
         "allowed_differing": differing,
         "agree": all(pair.share <= differing for pair in pairs),
     }
 
 
-def _pair_facts(pair: Pair, differing: float) -> dict[str, Any]:
+def _answer_facts(answers: Answers | None) -> dict[str, Any] | None:
+    if answers is None:
+        return None
+    return {"text": answers.text, **answers.numbers, "each": [asdict(one) for one in answers.each]}
+
+
+def _pair_facts(pair: Pair, differing: float, answers: dict[str, Answers]) -> dict[str, Any]:
     step = pair.first.network.time_step
+    said = [answers[one.side.name] for one in (pair.first, pair.second) if one.side.name in answers]
 
     def where(one: Divergence | None) -> dict[str, Any] | None:
         if one is None:
@@ -188,6 +208,7 @@ def _pair_facts(pair: Pair, differing: float) -> dict[str, Any]:
         "spikes": pair.aligned.spikes,
         "differing": pair.aligned.differing,
         "agree": pair.share <= differing,
+        "answers": apart(*said) if len(said) == 2 else None,
         "first_divergence": where(pair.aligned.first_divergence),
         "voltages_mv": pair.voltages,
         "cause": pair.cause.cause if pair.cause else None,
@@ -230,6 +251,7 @@ class Result:
                 f"  {escape(side['name'])}: {side['spikes']:,} spikes, executed by: [bold]{side['executed_by']}[/]"
                 f"{escape(answers)}"
             )
+        lines += [f"[yellow]changed for every side:[/] {escape(change)}" for change in self.data["changes"]]
         for pair in self.data["pairs"]:
             lines += ["", *_render_pair(pair)]
         return [*lines, "", f"results in {escape(str(self.folder))}"]
@@ -254,6 +276,8 @@ def _render_pair(pair: dict[str, Any]) -> list[Any]:
             f" (step {where['step']}): fires on {escape(where['fires_on'])} alone{voltage_words(pair)}",
             f"class: [bold]{pair['cause']}[/]: {escape(pair['why'])}",
         ]
+    if pair["answers"]:
+        lines.append(escape(apart_words(pair["answers"])))
     apart = pair["model_differences"]
     if apart:
         first = escape(apart[0]["words"])

@@ -116,6 +116,9 @@ def _pairs(spikes: tuple[np.ndarray, np.ndarray]) -> set[tuple[int, int]]:
 
 
 def _best_shift(ones: set[tuple[int, int]], others: set[tuple[int, int]]) -> int:
+    if ones == others:
+        return 0
+
     def shared(shift: int) -> int:
         return sum((step + shift, neuron) in others for step, neuron in ones)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from neurodeploy.comparison.answers import apart_words
 from neurodeploy.comparison.pictures import shared_and_lone
 from neurodeploy.report.page import (
     Band,
@@ -19,10 +20,16 @@ from neurodeploy.report.page import (
 if TYPE_CHECKING:
     from neurodeploy.comparison.pairs import Pair
 
+MOST_ANSWERS = 500
+"""Rows of the table of answers; all of them are in ``comparison.json``."""
+
 
 def page(data: dict[str, Any], pairs: Sequence[Pair], run: dict[str, Any]) -> Page:
     """The page of a comparison; `data` as ``comparison.json`` has it."""
-    changes = [f"{side['name']}: {change}" for side in data["sides"] for change in side["changes"]]
+    changes = [
+        *(f"for every side: {change}" for change in data["changes"]),
+        *(f"{side['name']}: {change}" for side in data["sides"] for change in side["changes"]),
+    ]
     executed = ", ".join(f"{side['executed_by']} ({side['name']})" for side in data["sides"])
     return Page(
         title=f"{data['model']}, compared",
@@ -32,6 +39,11 @@ def page(data: dict[str, Any], pairs: Sequence[Pair], run: dict[str, Any]) -> Pa
         f" most {100 * data['allowed_differing']:g} % of their spikes have no partner.",
         sections=[
             Section("Sides", [_sides(data)]),
+            *(
+                [Section("Answers", [_answers(data["sides"])])]
+                if any(s["answers"] for s in data["sides"])
+                else []
+            ),
             *(_pair(told, pair) for told, pair in zip(data["pairs"], pairs, strict=True)),
             changes_and_warnings(changes),
         ],
@@ -61,6 +73,23 @@ def _sides(data: dict[str, Any]) -> Table:
     return Table(columns, rows, numbers=frozenset({"spikes"}))
 
 
+def _answers(sides: Sequence[dict[str, Any]]) -> Table:
+    """Every question with each side's answer, those that sides answer differently first."""
+    rows = []
+    for answers in zip(*(side["answers"]["each"] for side in sides), strict=False):
+        given = [one["given"] + ("" if one["right"] else " (wrong)") for one in answers]
+        verdict = "equal" if len(set(given)) == 1 else "part"
+        rows.append((answers[0]["question"], answers[0]["expected"], *given, verdict))
+    rows.sort(key=lambda row: row[-1] == "equal")
+    left_out = f"; {MOST_ANSWERS:,} of {len(rows):,} are shown" if len(rows) > MOST_ANSWERS else ""
+    return Table(
+        ("question", "right is", *(side["name"] for side in sides), "sides"),
+        rows[:MOST_ANSWERS],
+        verdict="sides",
+        caption=f"What each side answers, those that part first{left_out}",
+    )
+
+
 def _pair(told: dict[str, Any], pair: Pair) -> Section:
     blocks: list[Words | Table | Raster] = [Words(_verdict(told))]
     if told["model_differences"]:
@@ -87,6 +116,9 @@ def _verdict(told: dict[str, Any]) -> list[str]:
             f" {where['step']}): fires on {where['fires_on']} alone{voltage_words(told)}.",
             f"Class: {told['cause']}: {told['why']}",
         ]
+    if told["answers"]:
+        words = apart_words(told["answers"])
+        lines.append(f"{words[0].upper()}{words[1:]}.")
     if told["largest_weight_difference"] is not None:
         lines.append(
             f"Learned weights at the end: {100 * told['largest_weight_difference']:.3g} % apart at most."

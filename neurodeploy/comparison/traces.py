@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -66,8 +67,23 @@ class Traces:
     samples: dict[tuple[str, int], np.ndarray] = field(default_factory=dict)
 
 
-def execute(side: Side, network: Network, steps: int, watched: Sequence[tuple[str, int]] = ()) -> Traces:
+def refuse_early(side: Side, network: Network) -> None:
+    """Raise what the backend of `side` would say of its tools or of `network` only when its turn comes."""
+    backend = registry.load(side.backend)
+    backend.require(side.options)
+    backend.check(network, side.options)
+
+
+def execute(
+    side: Side,
+    network: Network,
+    steps: int,
+    watched: Sequence[tuple[str, int]] = (),
+    folder: Path | None = None,
+) -> Traces:
     """Run `network` for `steps` steps on `side`: all spikes, all weights that learn, and v of the `watched` neurons.
+
+    What the backend leaves beside the results (Program, logs, what became of every number) goes to `folder`.
 
     Raises
     ------
@@ -85,7 +101,7 @@ def execute(side: Side, network: Network, steps: int, watched: Sequence[tuple[st
         position = next(i for i, one in enumerate(network.populations) if one.label == label)
         recorded.append(Recorded(position, "v", np.array([neuron], dtype=np.int32), step))
     network = replace(network, recorded=recorded)
-    session = registry.load(side.backend).open(network, side.options)
+    session = registry.load(side.backend).open(network, replace(side.options, folder=folder))
     try:
         session.run(steps)
         if session.report.facts.get("mapped_only"):

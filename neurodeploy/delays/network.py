@@ -43,6 +43,9 @@ way a chip compares and although Loihi keeps 1/4096 of the voltage before, while
 DELAY_OF_A_SYNAPSE = 1
 """Steps more than the age of the event: no chip delivers a spike in its own step."""
 
+DETECTORS = "detectors"
+"""Label of their population."""
+
 SHIFT = 1
 """Steps from t to the time of the detector's spike, on every target: a spike counts at the end of its step."""
 
@@ -137,7 +140,7 @@ def build(sim: Any, made: Detectors, trains: Sequence[np.ndarray]) -> tuple[Any,
     source = sim.Population(table.inputs, sim.SpikeSourceArray(spike_times=list(trains)), label="events")
     cell = sim.IF_curr_delta(**CELL, v_thresh=(made.thresholds + ABOVE).tolist())
     most = {"max_expected_summed_weight": table.largest_sums()}
-    neurons = sim.Population(table.neurons, cell, label="detectors", additional_parameters=most)
+    neurons = sim.Population(table.neurons, cell, label=DETECTORS, additional_parameters=most)
     neurons.initialize(v=CELL["v_rest"])
     neurons.record("spikes")
     for receptor, mine in (("excitatory", table.weight > 0), ("inhibitory", table.weight < 0)):

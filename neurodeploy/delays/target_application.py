@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from neurodeploy.backends.base import Options, Report
+from neurodeploy.backends.base import Backend, Options, Report
 from neurodeploy.cache import keep_matplotlib_files
 from neurodeploy.delays import layer as layers
 from neurodeploy.delays import network
@@ -31,6 +31,7 @@ from neurodeploy.delays.run_application import CALIBRATION_MOVIES, SIZES, by_ima
 from neurodeploy.delays.synapses import Quantised, places, prune, quantise
 from neurodeploy.delays.train_application import choose_images
 from neurodeploy.errors import RequestError, did_you_mean
+from neurodeploy.models.network import Network
 from neurodeploy.options import RunOptions
 from neurodeploy.recording import command_line, default_folder, provenance, run_directory, write_json
 from neurodeploy.report.page import page_of_pictures
@@ -69,35 +70,125 @@ class Answers:
         return self.fields.sum(axis=2)
 
 
+@dataclass(frozen=True)
+class Task:
+    """Detectors with thresholds of their own, and the movies that they are shown.
+
+    Attributes
+    ----------
+    whole, pruned : Layer
+        As it was trained; with the synapses that are kept.
+    bits : int
+        Of a weight.
+    quantised : Quantised
+    made : Detectors
+    test : TestSet
+    shown : list of (Events, int, str)
+        The events, class and image of each movie of `test`.
+    """
+
+    whole: Layer
+    pruned: Layer
+    bits: int
+    quantised: Quantised
+    made: Detectors
+    test: TestSet
+    shown: list[tuple[Events, int, str]]
+
+    @property
+    def movies(self) -> list[Events]:
+        return [events for events, _, _ in self.shown]
+
+    @property
+    def steps(self) -> int:
+        """Time steps that it takes to show all movies and to have the last spike."""
+        return sum(events.steps for events in self.movies) + network.SHIFT
+
+    @property
+    def changes(self) -> list[str]:
+        """What was done to the trained layer."""
+        return [
+            f"pruned: {self.pruned.synapses:,} of {self.whole.synapses:,} weights kept",
+            f"weights in {self.bits} bits, steps of {self.quantised.step:.4g}; {self.quantised.clipped} clipped to the scale's"
+            f" end, {self.quantised.vanished} became 0",
+        ]
+
+
+def prepare(
+    model: Path | None = None,
+    synapses: int | None = None,
+    bits: int | None = None,
+    movies: int = 40,
+    size: str | None = None,
+    images: Path | None = None,
+    seed: int = 0,
+) -> Task:
+    """The layer pruned and in whole numbers, thresholds calibrated on training images, and movies over the others.
+
+    Raises
+    ------
+    RequestError
+        There is no such size, model file or image.
+    """
+    size = size or DEFAULT_SIZE
+    if size not in SIZES:
+        raise RequestError(
+            f"There is no size '{size}'.{did_you_mean(size, SIZES)}", fix=f"choose {', '.join(SIZES)}"
+        )
+    whole = layers.shipped() if model is None else layers.load(model)
+    pruned = prune(whole, synapses or DEFAULT_SYNAPSES)
+    bits = bits or DEFAULT_BITS
+    quantised = quantise(pruned, bits)
+    learned_from, held_out = choose_images(images)
+    height, width, steps, stride = SIZES[size]
+    frame = MovieSettings(height, width, steps, None)
+    fitted = TestSet(
+        learned_from, whole.motions, frame, CALIBRATION_MOVIES, seed, stride, stream=STREAM_CALIBRATION
+    )
+    test = TestSet(held_out, whole.motions, frame, movies, seed, stride)
+    thresholds = calibrate({"": quantised.layer}, fitted, spike_rate(pruned.synapses))[""]
+    made = network.detectors(quantised, thresholds, height, width, stride[1])
+    return Task(whole, pruned, bits, quantised, made, test, list(test))
+
+
+def describe(made: Detectors, movies: list[Events], target: Backend, rules: str, seed: int = 0) -> Network:
+    """The detectors and all `movies`, one after the other, as a Network."""
+    from neurodeploy.models import pynn as sim
+
+    step = network.TIME_STEP
+    sim.setup(timestep=step, min_delay=step, backend=target, rules=rules, seed=seed)
+    network.build(sim, made, network.spike_times(movies))
+    return sim.capture()
+
+
 def show_movies(
     quantised: Quantised, made: Detectors, movies: list[Events], options: Options, backend: str, seed: int = 0
 ) -> Answers:
     """Show `movies` to the detectors on `backend`, in one run."""
     from neurodeploy.backends import registry
-    from neurodeploy.models import pynn as sim
 
     target = registry.load(backend)
     target.refuse_machine(hardware=options.hardware, host=options.host, faults=options.faults)
     began = time.perf_counter()
-    sim.setup(
-        timestep=network.TIME_STEP,
-        min_delay=network.TIME_STEP,
-        backend=target,
-        rules=options.rules,
-        seed=seed,
-    )
-    network.build(sim, made, network.spike_times(movies))
-    model = sim.capture()
+    model = describe(made, movies, target, options.rules, seed)
     described = time.perf_counter() - began
-    length, total = movies[0].steps, sum(movie.steps for movie in movies)
     session = target.open(model, options)
     try:
-        session.run(total + network.SHIFT)
+        session.run(sum(movie.steps for movie in movies) + network.SHIFT)
         times, neurons = session.spikes(1)
     finally:
         session.end()
     session.report.wall["build"] += described
-    steps = np.rint(times / network.TIME_STEP).astype(np.int64) - network.SHIFT
+    steps = np.rint(times / network.TIME_STEP).astype(np.int64)
+    return Answers(*judge(quantised, made, movies, steps, neurons), session.report)
+
+
+def judge(
+    quantised: Quantised, made: Detectors, movies: list[Events], steps: np.ndarray, neurons: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    """`fields`, `steps`, `neurons` and `differing` of :class:`Answers`, from the detectors' spikes as they were recorded."""
+    length, total = movies[0].steps, sum(movie.steps for movie in movies)
+    steps = steps - network.SHIFT
     within = steps < total
     steps, neurons = steps[within], neurons[within].astype(np.int64)
     counting = steps % length >= quantised.layer.delays
@@ -109,7 +200,7 @@ def show_movies(
         expected = (t * made.synapses.neurons + neuron)[t >= quantised.layer.delays]
         given = steps[mine] % length * made.synapses.neurons + neurons[mine]
         differing += len(np.setxor1d(expected, given, assume_unique=True))
-    return Answers(np.array(fields), steps, neurons, differing, session.report)
+    return np.array(fields), steps, neurons, differing
 
 
 @dataclass
@@ -165,34 +256,15 @@ def run_on_target(
     RequestError
         A name is none of those there are.
     """
-
-    size = size or DEFAULT_SIZE
-    if size not in SIZES:
-        raise RequestError(
-            f"There is no size '{size}'.{did_you_mean(size, SIZES)}", fix=f"choose {', '.join(SIZES)}"
-        )
     began = time.perf_counter()
     keep_matplotlib_files()
-    whole = layers.shipped() if model is None else layers.load(model)
-    bits = bits or DEFAULT_BITS
-    pruned = prune(whole, synapses or DEFAULT_SYNAPSES)
-    quantised = quantise(pruned, bits)
-    learned_from, held_out = choose_images(images)
-    height, width, steps, stride = SIZES[size]
-    frame = MovieSettings(height, width, steps, None)
-    seed = options.seed
-    fitted = TestSet(
-        learned_from, whole.motions, frame, CALIBRATION_MOVIES, seed, stride, stream=STREAM_CALIBRATION
-    )
-    test = TestSet(held_out, whole.motions, frame, movies, seed, stride)
     wanted = options.out or default_folder(f"delays-{options.backend}")
     with run_directory(wanted) as folder:
         given = options.of_backend(RULES, folder, progress)
-        thresholds = calibrate({"": quantised.layer}, fitted, spike_rate(pruned.synapses))[""]
-        made = network.detectors(quantised, thresholds, height, width, stride[1])
-        shown = list(test)
-        answers = show_movies(quantised, made, [one[0] for one in shown], given, options.backend, seed)
-        by_evidence = evaluate({"evidence": pruned}, test)["evidence"]
+        task = prepare(model, synapses, bits, movies, size, images, options.seed)
+        made, quantised = task.made, task.quantised
+        answers = show_movies(quantised, made, task.movies, given, options.backend, options.seed)
+        by_evidence = evaluate({"evidence": task.pruned}, task.test)["evidence"]
         by_spikes = Score(answers.counts.argmax(axis=1), by_evidence.labels, by_evidence.images)
         scores = {
             f"spikes, {answers.report.executed_by}": by_spikes,
@@ -200,7 +272,7 @@ def run_on_target(
         }
         write_decisions(folder / "decisions.csv", scores)
         write_counts(folder / "counts.csv", answers.counts)
-        draw(folder, whole, made, shown, answers)
+        draw(folder, task.whole, made, task.shown, answers)
         np.savez_compressed(folder / "spikes.npz", step=answers.steps, neuron=answers.neurons)
         facts = answers.report.facts
         data: dict[str, Any] = {
@@ -208,32 +280,27 @@ def run_on_target(
             "executed_by": answers.report.executed_by,
             "backend": options.backend,
             "rules": given.rules,
-            "classes": whole.motions.count,
-            "movies": test.count,
-            "height": height,
-            "width": width,
-            "steps_ms": steps,
-            "stride": stride[1],
+            "classes": task.whole.motions.count,
+            "movies": task.test.count,
+            "height": made.height,
+            "width": made.width,
+            "steps_ms": task.movies[0].steps,
+            "stride": made.stride,
             "places": made.places,
             "synapses_a_place": int(np.count_nonzero(quantised.whole)),
-            "bits": bits,
+            "bits": task.bits,
             "weights_clipped": quantised.clipped,
             "weights_vanished": quantised.vanished,
             "neurons": made.synapses.neurons,
             "synapses": len(made.synapses.pre),
-            "events": sum(len(one[0]) for one in shown),
+            "events": sum(map(len, task.movies)),
             "spikes": len(answers.steps),
             "spikes_compared": int(answers.counts.sum()),
             "spikes_differing": answers.differing,
             "scores": {name: score.facts() for name, score in scores.items()},
             "right_by_image": by_image(by_spikes),
             "cores": facts.get("cores"),
-            "changes": [
-                f"pruned: {pruned.synapses:,} of {whole.synapses:,} weights kept",
-                f"weights in {bits} bits, steps of {quantised.step:.4g}; {quantised.clipped} clipped to the scale's end,"
-                f" {quantised.vanished} became 0",
-                *answers.report.changes,
-            ],
+            "changes": [*task.changes, *answers.report.changes],
             "wall_seconds": {part: answers.report.wall[part] for part in ("build", "compile", "run")},
         }
         data["wall_seconds"]["all"] = time.perf_counter() - began
@@ -243,17 +310,17 @@ def run_on_target(
             executed_by=answers.report.executed_by,
             backend=options.backend,
             rules=given.rules,
-            seed=seed,
+            seed=options.seed,
             model=str(model) if model else "shipped",
-            trained=whole.made_by,
-            test_images=[image.name for image in held_out],
+            trained=task.whole.made_by,
+            test_images=[image.name for image in task.test.images],
             network_sha256=facts["network"],
             hardware=facts.get("hardware"),
             spynnaker=facts.get("spynnaker"),
             lava=facts.get("lava"),
         )
         write_json(folder / "run.json", run)
-        right = f"{100 * by_spikes.accuracy:.1f} % of {len(shown)} movies right"
+        right = f"{100 * by_spikes.accuracy:.1f} % of {len(task.shown)} movies right"
         title = f"Motion detectors on {options.backend}"
         page_of_pictures(title, right, data, run, folder).write(folder)
     return TargetResult(data, wanted)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import time
 import warnings
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from neurodeploy.costs import MODELLED, UNKNOWN, Costs, Rates, rates_of_run
 from neurodeploy.errors import RequestError, did_you_mean
 from neurodeploy.findings import ERROR, MODEL, POPULATION, PROJECTION, Amount, Examination, Finding, Sheet
 from neurodeploy.models.network import Network
+from neurodeploy.options import own_options, refuse_arguments, refuse_options_of_a_script
 
 SHOWN = 200
 """Rows of a table for people; all of them are in ``--json``."""
@@ -330,14 +330,8 @@ def model(name: str, target: Backend, rules: str, given: dict[str, Any]) -> Subj
             f"There is no model and no script called '{name}'.{did_you_mean(name, MODELS)}",
             fix=f"choose one of: {', '.join(MODELS)}; or give the path of a PyNN script",
         )
-    parameters = inspect.signature(MODELS[name]).parameters
-    for option, value in given.items():
-        if value is not None and option not in parameters:
-            own = ", ".join(f"--{each}" for each in parameters if each not in ("target", "rules"))
-            raise RequestError(f"--{option} {value} has no meaning for {name}", fix=f"its options are {own}")
-    return MODELS[name](
-        target, rules, **{option: value for option, value in given.items() if option in parameters}
-    )
+    own = own_options(name, MODELS[name], given, others=("target", "rules"))
+    return MODELS[name](target, rules, **own)
 
 
 def script(path: Path, arguments: list[str]) -> tuple[Subject, str | None]:
@@ -381,19 +375,11 @@ def check(
     keep_matplotlib_files()
     own = None
     if name.endswith(".py") or "/" in name:
-        for option, value in given.items():
-            if value:
-                raise RequestError(
-                    f"--{option} {value} has no meaning for a script", fix="its own arguments come after --"
-                )
+        refuse_options_of_a_script(given)
         subject, own = script(Path(name), arguments or [])
         options.rules = _rules(target, options, rules or own, "ideal")
     else:
-        if arguments:
-            raise RequestError(
-                f"{' '.join(arguments)!r} has no meaning for {name}",
-                fix="arguments after -- are those of a script",
-            )
+        refuse_arguments(name, arguments or [])
         options.rules = _rules(target, options, rules, "spinnaker")
         subject = model(name, target, options.rules, given)
     rules_by_name(options.rules)

@@ -11,7 +11,7 @@ from neurodeploy.comparison.application import compare
 
 
 def run(out: Path, backends: str, rules: str | None) -> dict:
-    result = compare("cam", None, backends, rules, None, "functional", 0.0, 0, False, out, [])
+    result = compare("cam", None, backends, rules, None, 0.0, False, out, [])
     return json.loads((out / "comparison.json").read_text())["pairs"][0] | {"shown": result.render()}
 
 
@@ -39,6 +39,24 @@ def test_without_the_depression_of_ties_the_first_thing_lost_is_forgetting(tmp_p
     assert (tmp_path / "out" / "rasters-0.png").stat().st_size > 10_000
 
 
+def test_the_detectors_decide_the_same_by_the_same_counts_on_one_network(tmp_path: Path) -> None:
+    result = compare(
+        "delays", None, "brian2,brian2", "spinnaker,loihi2", None, 0.0, False, tmp_path / "out", [], movies=2
+    )
+    data = json.loads((tmp_path / "out" / "comparison.json").read_text())
+    assert len({side["network_sha256"] for side in data["sides"]}) == 1
+    assert [side["executed_by"] for side in data["sides"]] == ["float", "chip arithmetic"]
+    (pair,) = data["pairs"]
+    assert pair["differing"] == 0 and pair["spikes"] > 10_000
+    assert (pair["answers"]["asked"], pair["answers"]["differing"]) == (2, 0)
+    assert (pair["answers"]["counts"], pair["answers"]["counts_differing"]) == (2 * 36, 0)
+    for side in data["sides"]:
+        assert side["answers"]["not_of_the_dense_reference"] == 0
+        assert side["answers"]["right"] == sum(one["right"] for one in side["answers"]["each"])
+    assert any("answers: all 2 the same; all 72 counts equal" in str(line) for line in result.render())
+    assert (tmp_path / "out" / "side-1-brian2" / "quantisation.json").is_file()
+
+
 SCRIPT = """
 import sys
 import pyNN.nest as sim
@@ -57,7 +75,7 @@ def test_of_two_scripts_the_synapse_whose_delay_differs_is_named(tmp_path: Path)
     one, other = tmp_path / "one.py", tmp_path / "other.py"
     one.write_text(SCRIPT.replace("LATE", "2.0"))
     other.write_text(SCRIPT.replace("LATE", "9.0"))
-    compare(str(one), str(other), "brian2", None, None, "functional", 0.0, 0, False, tmp_path / "out", [])
+    compare(str(one), str(other), "brian2", None, None, 0.0, False, tmp_path / "out", [])
     pair = json.loads((tmp_path / "out" / "comparison.json").read_text())["pairs"][0]
     assert pair["cause"] == "delay"
     assert pair["why"].endswith("projection 'drive': delay of synapse 2 → 2: 2 and 9 ms")

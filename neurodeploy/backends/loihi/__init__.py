@@ -85,6 +85,11 @@ class LoihiBackend(Backend):
             )
         return options
 
+    def require(self, options: Options) -> None:
+        from neurodeploy.backends.loihi.session import interpreter
+
+        interpreter(self._machine(self.completed(options)))
+
     def check(self, network: Network, options: Options) -> None:
         from neurodeploy.backends.loihi.float_lower import lower
         from neurodeploy.backends.loihi.session import lower_for

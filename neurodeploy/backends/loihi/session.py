@@ -58,6 +58,12 @@ def lower_for(
     return program, beyond
 
 
+def interpreter(hardware: LoihiHardware) -> Path:
+    """The Python that has Lava: the machine's own, or that of the toolchain, which is installed where it is missing."""
+    own = hardware.python
+    return Path(own).expanduser().absolute() if own else toolchains.ensure("loihi", say)
+
+
 class LoihiSession(ProgramSession):
     """A Network loaded into Lava.  See :class:`neurodeploy.backends.base.Session`."""
 
@@ -74,15 +80,14 @@ class LoihiSession(ProgramSession):
         lowered = self._lower()
         self.report.changes += self.program.changes
         self.report.wall["build"] = time.perf_counter() - started
-        own = self.hardware.python
-        interpreter = Path(own).expanduser().absolute() if own else toolchains.ensure("loihi", say)
+        python = interpreter(self.hardware)
         self.folder = cache.session_folder()
         try:
             started = time.perf_counter()
             self.program.write(self.folder)
             machine = json.dumps(self.hardware.model_dump(), indent=1) + "\n"
             (self.folder / runner.MACHINE).write_text(machine, encoding="utf-8")
-            self._lava = LavaProcess(self.folder, interpreter, self.hardware)
+            self._lava = LavaProcess(self.folder, python, self.hardware)
             facts = self._lava.ask("build", options.progress)
         except BaseException as error:
             raise self._kept(error) from None

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from neurodeploy.backends.base import Backend, Options, Session
 from neurodeploy.costs import UNKNOWN, Costs, Rates, counted, expected
+from neurodeploy.errors import ToolchainMissingError
 from neurodeploy.findings import RAISES, Examination
 from neurodeploy.models.network import Network
 
@@ -46,6 +47,14 @@ class SpinnakerBackend(Backend):
             host=options.host or self.host,
             allow_losses=options.allow_losses or self.allow_losses,
         )
+
+    def require(self, options: Options) -> None:
+        from importlib.util import find_spec
+
+        from neurodeploy.backends.spinnaker.session import INSTALL
+
+        if find_spec("spynnaker") is None:
+            raise ToolchainMissingError("sPyNNaker is not installed", fix=INSTALL)
 
     def check(self, network: Network, options: Options) -> None:
         from neurodeploy.backends.spinnaker.examine import weights
