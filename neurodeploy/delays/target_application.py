@@ -136,8 +136,8 @@ def prepare(
             f"There is no size '{size}'.{did_you_mean(size, SIZES)}", fix=f"choose {', '.join(SIZES)}"
         )
     whole = layers.shipped() if model is None else layers.load(model)
-    pruned = prune(whole, synapses or DEFAULT_SYNAPSES)
-    bits = bits or DEFAULT_BITS
+    pruned = prune(whole, DEFAULT_SYNAPSES if synapses is None else synapses)
+    bits = DEFAULT_BITS if bits is None else bits
     quantised = quantise(pruned, bits)
     learned_from, held_out = choose_images(images)
     height, width, steps, stride = SIZES[size]

@@ -310,7 +310,10 @@ def delays(
             f"There is no size '{size}'.{did_you_mean(size, SIZES)}", fix=f"choose {', '.join(SIZES)}"
         )
     height, width, steps, stride = SIZES[size]
-    quantised = quantise(prune(layer.shipped(), synapses or DEFAULT_SYNAPSES), bits or DEFAULT_BITS)
+    quantised = quantise(
+        prune(layer.shipped(), DEFAULT_SYNAPSES if synapses is None else synapses),
+        DEFAULT_BITS if bits is None else bits,
+    )
     reach = np.abs(quantised.layer.weights).sum(axis=(1, 2, 3, 4)) / 2.0
     made = network.detectors(quantised, quantised.layer.bias + reach, height, width, stride[1])
     sim.setup(timestep=network.TIME_STEP, min_delay=network.TIME_STEP, backend=target, rules=rules, seed=seed)
