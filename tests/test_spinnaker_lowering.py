@@ -421,11 +421,14 @@ def test_cores_get_room_for_all_that_their_sources_send_in_one_step() -> None:
     assert incoming_spikes(many, 1, EMULATED) == (1024, 300)
     program = lower(many, "spinnaker", EMULATED)
     assert [entry["incoming_spikes"] for entry in program.plan["populations"]] == [None, 1024, None]
-    assert any("'cells': its cores have room for 1,024 incoming spikes" in change for change in program.changes)
+    assert any(
+        "'cells': its cores have room for 1,024 incoming spikes" in change for change in program.changes
+    )
     own = EMULATED.model_copy(update={"incoming_spike_buffer": 128})
     assert incoming_spikes(many, 1, own) == (128, 300)
     assert not any("room for" in change for change in lower(many, "spinnaker", own).changes)
     assert "incoming_spike_buffer_size = 128" in configuration(own, None, Path("folder"))
     rates = {"rate": np.full(300, 900.0), "start": np.zeros(300), "duration": np.full(300, 1e4)}
     many.populations[0] = Population("noise", "SpikeSourcePoisson", 300, rates)
-    assert incoming_spikes(many, 1, EMULATED) == (1024, 270 + 83)  # the mean, and five deviations of a Poisson law
+    mean, deviations = 270, 83  # five of a Poisson law
+    assert incoming_spikes(many, 1, EMULATED) == (1024, mean + deviations)
