@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
@@ -403,7 +403,7 @@ def train(
 
 def batches(
     settings: TrainingSettings, images: Sequence[Image], first: int, ahead: int
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+) -> Generator[tuple[np.ndarray, np.ndarray], None, None]:
     """The batches of the steps from `first` on, in order; `ahead` of them are made meanwhile, a thread for each."""
     steps = range(first, settings.steps)
     if not ahead:
