@@ -331,6 +331,45 @@ def lsm(
     show(result, as_json)
 
 
+@run.command("lsm-learning")
+def lsm_learning(
+    dataset: Annotated[
+        str,
+        typer.Option(help="digits (needs no file), mnist, fashion-mnist, or idx (your own IDX files)."),
+    ] = "digits",
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of the IDX files, plain or .gz.", show_default=False)
+    ] = None,
+    neurons: Annotated[int, typer.Option(help="Of the liquid: a cube.")] = 125,
+    astrocyte_weight: Annotated[
+        float | None, typer.Option(help="w_astro.", show_default="0.015")
+    ] = None,
+    snapshots: Annotated[int, typer.Option(min=1, help="Images of 20 ms that the liquid forms by.")] = 1000,
+    normalisation: Annotated[
+        str, typer.Option(help="separate-maximum (the authors') or training-maximum.")
+    ] = "separate-maximum",
+    restrictions: Annotated[
+        bool, typer.Option(help="Also put each of the chip's restrictions on the exact network alone.")
+    ] = True,
+    seed: Seed = 0,
+    out: Out = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """The liquid (NALSM) forms on Loihi, in Lava, by its three-factor rule, beside the same snapshots in floating point."""
+    from neurodeploy.lsm.learning_application import Request, run_learning
+
+    request = Request(
+        dataset, data, neurons, astrocyte_weight, snapshots, normalisation, restrictions, seed, out
+    )
+    try:
+        with Progress(enabled=not as_json) as progress:
+            result = run_learning(request, progress.show)
+    except KeyboardInterrupt:
+        fail("Interrupted.", INTERRUPTED)
+    show(result, as_json)
+
+
 @train.command("delays")
 def train_delays(
     task: Annotated[str, typer.Option(help="paper (36 classes) or small (12 directions).")] = "paper",

@@ -57,6 +57,7 @@ ROOMS = {
     "own": ("fused", "FusedNetwork"),
     "stock": ("stock_network", "StockNetwork"),
     "float": ("float_network", "FloatNetwork"),
+    "trials": ("trials", "TrialNetwork"),
 }
 """By a machine's ``processes``, the module that has them and what makes a network of them."""
 
@@ -289,7 +290,7 @@ def explain(error: BaseException) -> None:
         traceback.print_exception(type(error), error, error.__traceback__)
 
 
-def serve(folder: Path) -> None:
+def serve(folder: Path, kind: type[Runner] = Runner) -> None:
     """Take instructions until ``end``."""
     channel = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
@@ -308,7 +309,7 @@ def serve(folder: Path) -> None:
         leave(1)
 
     threading.Thread(target=leave_with, args=(os.getppid(),), daemon=True).start()
-    runner = Runner(folder, say, failed)
+    runner = kind(folder, say, failed)
     say({"done": {}})
     for line in sys.stdin:
         request = json.loads(line)

@@ -19,14 +19,20 @@ CLEARING = 2.0
 
 
 class LavaProcess(InstructedProcess):
-    """The process that drives Lava."""
+    """The process that drives Lava, by `script`, which takes instructions as ``runner.py`` does."""
 
-    def __init__(self, folder: Path, interpreter: Path, hardware: LoihiHardware) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        interpreter: Path,
+        hardware: LoihiHardware,
+        script: Path = Path(runner.__file__),
+    ) -> None:
         self.interpreter, self.hardware = str(interpreter), hardware
         if not os.access(interpreter, os.X_OK):
             raise no_lava(self.interpreter, "there is no such program", hardware)
         super().__init__(
-            [self.interpreter, "-I", "-B", str(Path(runner.__file__)), str(folder)],
+            [self.interpreter, "-I", "-B", str(script), str(folder)],
             folder,
             folder / runner.LOG,
             "Lava",

@@ -30,11 +30,11 @@ def stock_rule(rule: dict[str, ty.Any]) -> Loihi2FLearningRule:
     more = {f"{name}_impulse": value for name, value in rule["impulses"].items()}
     more |= {f"{name}_tau": value for name, value in rule["taus"].items()}
     return Loihi2FLearningRule(
-        dw=_text(rule["weight"]), dt=_text(rule["tag"]) or None, rng_seed=rule["seed"], t_epoch=1, **more
+        dw=sum_of_products(rule["weight"]), dt=sum_of_products(rule["tag"]) or None, rng_seed=rule["seed"], t_epoch=1, **more
     )
 
 
-def _text(products: list[dict[str, ty.Any]]) -> str:
+def sum_of_products(products: list[dict[str, ty.Any]]) -> str:
     """A sum of products as Lava reads it."""
     words = ""
     for product in products:

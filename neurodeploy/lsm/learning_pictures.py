@@ -1,0 +1,67 @@
+"""Two liquids that formed by the same snapshots, in pictures."""
+
+from __future__ import annotations
+
+from os import PathLike
+
+import numpy as np
+
+EXACT, ON_LOIHI = "#1f4e79", "#b35900"
+
+BINS = 50
+
+POINTS = 200
+"""Values a curve is averaged into."""
+
+
+def _bare(axes) -> None:
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+
+
+def weights(
+    exact: dict[str, np.ndarray], on_loihi: dict[str, np.ndarray], path: str | PathLike[str]
+) -> None:
+    """Histograms of the weights by the population that they come from; a vertical line at each mean."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 2.8), layout="constrained")
+    for axes, (name, values) in zip(figure.subplots(1, len(exact)), exact.items(), strict=True):
+        edges = np.histogram_bin_edges(np.concatenate([values, on_loihi[name]]), bins=BINS)
+        for side, colour, label in ((values, EXACT, "Brian2"), (on_loihi[name], ON_LOIHI, "Lava")):
+            axes.hist(side, bins=edges, histtype="step", color=colour, label=label)
+            axes.axvline(side.mean(), color=colour, linewidth=0.8, linestyle=":")
+        axes.set_xlabel(f"weight from {name} (model volts)", fontsize=9)
+        _bare(axes)
+    figure.axes[0].legend(frameon=False, fontsize=8)
+    figure.supylabel("synapses", fontsize=9)
+    figure.savefig(path, dpi=100, pil_kwargs={"compress_level": 1})
+
+
+def formation(
+    sides: dict[str, tuple[np.ndarray, np.ndarray]], milliseconds: int, path: str | PathLike[str]
+) -> None:
+    """Liquid activity, and the astrocyte at the end of each snapshot, of both sides."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True)
+    for (label, (liquid, astrocyte)), colour in zip(sides.items(), (EXACT, ON_LOIHI), strict=True):
+        for axes, values in ((above, liquid / milliseconds), (below, astrocyte)):
+            size = max(1, len(values) // POINTS)
+            rows = len(values) // size * size
+            axes.plot(
+                (np.arange(rows // size) + 0.5) * size,
+                values[:rows].reshape(-1, size).mean(axis=1),
+                color=colour,
+                label=label,
+                linewidth=1,
+            )
+    above.set_ylabel("spikes per ms")
+    above.set_ylim(0)
+    above.legend(frameon=False)
+    below.set_ylabel("astrocyte")
+    below.set_xlabel("snapshot")
+    for axes in (above, below):
+        _bare(axes)
+    figure.savefig(path, dpi=100, pil_kwargs={"compress_level": 1})
