@@ -341,9 +341,7 @@ def lsm_learning(
         Path | None, typer.Option(help="Folder of the IDX files, plain or .gz.", show_default=False)
     ] = None,
     neurons: Annotated[int, typer.Option(help="Of the liquid: a cube.")] = 125,
-    astrocyte_weight: Annotated[
-        float | None, typer.Option(help="w_astro.", show_default="0.015")
-    ] = None,
+    astrocyte_weight: Annotated[float | None, typer.Option(help="w_astro.", show_default="0.015")] = None,
     snapshots: Annotated[int, typer.Option(min=1, help="Images of 20 ms that the liquid forms by.")] = 1000,
     normalisation: Annotated[
         str, typer.Option(help="separate-maximum (the authors') or training-maximum.")

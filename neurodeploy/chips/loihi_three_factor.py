@@ -100,7 +100,12 @@ def scale(constant: float, scaled: float, w_max: float, decay: float, interval: 
     wanted = constant * WEIGHT_HIGH / w_max * one
     highest = largest_impulse(decay, interval)
     candidates = [
-        (abs(impulse * mantissa * 2.0 ** (exponent + FRACTION_BITS) / wanted - 1), -impulse, mantissa, exponent)
+        (
+            abs(impulse * mantissa * 2.0 ** (exponent + FRACTION_BITS) / wanted - 1),
+            -impulse,
+            mantissa,
+            exponent,
+        )
         for impulse in range(math.ceil(IMPULSES_DOWN_TO * highest), highest + 1)
         for mantissa in range(1, MANTISSA_HIGH + 1)
         for exponent in range(EXPONENT_LOW, EXPONENT_HIGH + 1)

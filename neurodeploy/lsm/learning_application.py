@@ -183,6 +183,7 @@ def run_learning(request: Request, progress: Progress | None = None) -> Result:
             name: float(np.abs(w).mean() / np.abs(exact.weights[name]).mean())
             for name, w in on_loihi.weights.items()
         }
+        start = by_source(network, [p.weight for p in network.projections])
         draw(folder, exact, on_loihi)
         np.savez(
             folder / "weights.npz",
@@ -201,6 +202,10 @@ def run_learning(request: Request, progress: Progress | None = None) -> Result:
             "seed": request.seed,
             "near": bool(max(abs(ratio - 1) for ratio in ratios.values()) <= NEAR),
             "ratios": ratios,
+            "mean_change": {
+                label: {name: float(np.abs(w - start[name]).mean()) for name, w in one.weights.items()}
+                for label, one in (("exact", exact), ("lava", on_loihi))
+            },
             "exact": exact.facts(),
             "lava": on_loihi.facts(),
             "correlation": {
@@ -264,7 +269,9 @@ def form_exactly(
 
 def side(network: Network, lowered: Lowered, found: reference.Run, snapshots: int) -> Side:
     """What a run in units of the chip has come to, in the network's."""
-    weights = [found.weights[number][rows, columns] * lowered.unit for number, rows, columns in lowered.places]
+    weights = [
+        found.weights[number][rows, columns] * lowered.unit for number, rows, columns in lowered.places
+    ]
     liquid = np.bincount(found.spikes[:, 0] // SNAPSHOT_MS, minlength=snapshots)
     return Side(by_source(network, weights), liquid, found.third * lowered.scale.third_unit)
 

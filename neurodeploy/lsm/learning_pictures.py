@@ -19,9 +19,7 @@ def _bare(axes) -> None:
         axes.spines[side].set_visible(False)
 
 
-def weights(
-    exact: dict[str, np.ndarray], on_loihi: dict[str, np.ndarray], path: str | PathLike[str]
-) -> None:
+def weights(exact: dict[str, np.ndarray], on_loihi: dict[str, np.ndarray], path: str | PathLike[str]) -> None:
     """Histograms of the weights by the population that they come from; a vertical line at each mean."""
     from matplotlib.figure import Figure
 

@@ -30,7 +30,11 @@ def stock_rule(rule: dict[str, ty.Any]) -> Loihi2FLearningRule:
     more = {f"{name}_impulse": value for name, value in rule["impulses"].items()}
     more |= {f"{name}_tau": value for name, value in rule["taus"].items()}
     return Loihi2FLearningRule(
-        dw=sum_of_products(rule["weight"]), dt=sum_of_products(rule["tag"]) or None, rng_seed=rule["seed"], t_epoch=1, **more
+        dw=sum_of_products(rule["weight"]),
+        dt=sum_of_products(rule["tag"]) or None,
+        rng_seed=rule["seed"],
+        t_epoch=1,
+        **more,
     )
 
 

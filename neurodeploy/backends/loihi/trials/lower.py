@@ -393,5 +393,7 @@ def text(products: list[dict]) -> str:
     words = []
     for p in products:
         scale_of = f"{abs(p['mantissa'])}·2^{p['exponent']}"
-        words.append(f"{'-' if p['mantissa'] < 0 else '+'} {' · '.join((scale_of, p['dependency'], *p['factors']))}")
+        words.append(
+            f"{'-' if p['mantissa'] < 0 else '+'} {' · '.join((scale_of, p['dependency'], *p['factors']))}"
+        )
     return " ".join(words).removeprefix("+ ")

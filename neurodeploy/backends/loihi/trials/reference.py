@@ -182,7 +182,11 @@ class _Neurons:
         new = arriving * self.per_unit
         if self.restrictions.whole_neurons:
             new = np.rint(new).astype(np.int64)
-            self.u = new if not self.restrictions.adding_synapses else next_current(self.u.astype(np.int64), self.program.du, new)
+            self.u = (
+                new
+                if not self.restrictions.adding_synapses
+                else next_current(self.u.astype(np.int64), self.program.du, new)
+            )
             free = towards_zero(self.v.astype(np.int64), self.program.dv) + self.u
             self.v = next_voltage(self.v.astype(np.int64), self.program.dv, self.u)
             self.clipped += int(np.count_nonzero(free != clip_voltage(free)))

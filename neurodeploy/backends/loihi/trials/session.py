@@ -86,7 +86,9 @@ def _read(lava: LavaProcess, folder: Path, connections: int) -> Run:
         for name, state in (("clipped_voltages", "clipped"), ("negative_factors", "negative"))
     }
     return Run(
-        weights=[arrays("mantissa", synapses=number)["values"].astype(float) for number in range(connections)],
+        weights=[
+            arrays("mantissa", synapses=number)["values"].astype(float) for number in range(connections)
+        ],
         spikes=np.column_stack([spikes["steps"], spikes["neurons"]]),
         third=arrays("samples", recorded=0)["values"] / (1 << FRACTION_BITS),
         facts=facts,
