@@ -9,8 +9,8 @@ a third factor :math:`M` that scales one of the two sides,
 In the engine's terms, with one impulse :math:`i` for both traces:
 
 - **Post traces** come from the neuron (``Loihi3FLearningRule`` has them so), which sends y1 before it adds its own spike.
-- **Pre traces** are the connection's, and hold the step's spike when products read them; x2, which lasts for that step alone, takes
-  it out again: ``y0 * x1 - y0 * x2``.
+- **Pre traces** are the connection's, and hold the step's spike when products read them; x2, which lasts for that step alone,
+  takes it out again: ``y0 * x1 - y0 * x2``.
 - **The third factor** arrives at every neuron as a graded spike and goes on to the connection as y3: ``x0 * y1 * y3``, or
   ``y0 * x1 * y3 - y0 * x2 * y3``.  It has 7 bits and no sign: a negative factor counts as 0.
 
@@ -141,7 +141,7 @@ def weight_products(scale: Scale, sign: int, modulated: str | None) -> tuple[Pro
     ----------
     scale : Scale
     sign : int
-        1 where a pre spike after a post spike lowers the weight and the other order raises it; -1 where it is the other way round.
+        1 where a pre spike after a post spike lowers the weight and the other order raises it; -1 the other way round.
     modulated : str or None
         The side that y3 scales: ``"pre"`` (of a pre spike) or ``"post"``.
     """

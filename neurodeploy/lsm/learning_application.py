@@ -24,8 +24,8 @@ from neurodeploy.cache import keep_matplotlib_files
 from neurodeploy.errors import RequestError
 from neurodeploy.lsm import data as datasets
 from neurodeploy.lsm import phases
-from neurodeploy.lsm.application import choose, choose_design
 from neurodeploy.lsm.application import Request as WholeRequest
+from neurodeploy.lsm.application import choose, choose_design
 from neurodeploy.lsm.data import NORMALISATIONS
 from neurodeploy.lsm.drive import Pixels
 from neurodeploy.lsm.model import SNAPSHOT_MS, Design, build
@@ -187,8 +187,8 @@ def run_learning(request: Request, progress: Progress | None = None) -> Result:
         draw(folder, exact, on_loihi)
         np.savez(
             folder / "weights.npz",
-            **{f"brian2.{name}": w for name, w in exact.weights.items()},
-            **{f"lava.{name}": w for name, w in on_loihi.weights.items()},
+            **{f"brian2.{name}": w for name, w in exact.weights.items()},  # type: ignore[arg-type]
+            **{f"lava.{name}": w for name, w in on_loihi.weights.items()},  # type: ignore[arg-type]
         )
         data = {
             "model": "lsm-learning",

@@ -1,7 +1,7 @@
-"""Trials in Lava: neurons that send traces and take in a third factor, the compartment that it comes from, and what learns from both.
+"""Trials in Lava: neurons that send traces and take in a third factor, where it comes from, and what learns from both.
 
-``trials/program.py`` says what a step does.  The change of weights is that of ``Loihi3FLearningRule`` in Lava's own learning engine
-(``LearningConnectionModelBitApproximate`` of Lava 0.10.0), inherited and not written again.
+``trials/program.py`` says what a step does.  The change of weights is that of ``Loihi3FLearningRule`` in Lava's own learning
+engine (``LearningConnectionModelBitApproximate`` of Lava 0.10.0), inherited and not written again.
 """
 
 from __future__ import annotations
@@ -154,6 +154,7 @@ class PyThirdFactorModel(ExchangeModel, PyLoihiProcessModel):  # type: ignore[mi
         self.open_exchange()
         self.program = self.proc_params["program"]
         self.third = self.program.third
+        self.state = int(self.third.initial)
         self.facts = np.zeros(1, dtype=np.int64)
         self.ready = True
 

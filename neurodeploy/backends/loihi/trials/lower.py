@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from neurodeploy.backends.brian2.trials.lower import mirrored, rate_row
 from neurodeploy.backends.brian2.trials.lower import lower as lower_for_trials
+from neurodeploy.backends.brian2.trials.lower import mirrored, rate_row
 from neurodeploy.backends.loihi.trials.program import (
     FRACTION_BITS,
     SENT_HIGH,
@@ -115,6 +115,9 @@ def lower(network: Network, steps: int) -> Lowered:
     largest, leak, driven_gains, gains = third_of(network, modulator, starts, steps, refractory + 1)
     chosen = scale(constant, scaled, w_max, decay, refractory + 1, largest)
 
+    start_off = max(
+        float(np.abs(np.rint(p.weight / unit) - p.weight / unit).max(initial=0)) for p in network.projections
+    )
     connections, places = connect(network, starts, chosen, unit, tau / network.time_step)
     keep = float(cells["decay"])
     exponent = weight_exponent(connections, keep, float(cells["leak"]), refractory + 1)
@@ -151,13 +154,14 @@ def lower(network: Network, steps: int) -> Lowered:
         gains=gains * leak / chosen.third_unit,
     )
     said = [
-        f"a unit of the weight is w_max/{WEIGHT_HIGH} = {unit:.4g}; a trace's impulse is {chosen.impulse}; every change of a weight"
-        f" is {chosen.got:.4f} of what was asked for",
+        f"a unit of the weight is w_max/{WEIGHT_HIGH} = {unit:.4g}; a trace's impulse is {chosen.impulse}; every change of a"
+        f" weight is {chosen.got:.4f} of what was asked for",
         *(f"'{c.label}': dw = {text(c.products)}, {c.sign_mode} weights" for c in connections),
         f"currents keep {1 - (du + CURRENT_DECAY_OFFSET) / LOIHI2.decay_unity:.5f} for {keep:.5f} a step, voltages"
         f" {1 - dv / LOIHI2.decay_unity:.5f} for {1 - float(cells['leak']):.5f}, post traces"
         f" {1 - program.trace_decay / LOIHI2.decay_unity:.5f} for {decay:.5f}",
         f"the threshold is {program.vth * 64 / threshold:.5f} of what was asked for",
+        f"weights at first are up to {start_off:.3g} units off",
         "synapses add up, also where a source has spiked lately; a weight that changes does not move a current under way",
         *third_said,
     ]
@@ -181,10 +185,17 @@ def refuse(projection: Projection) -> None:
             fix="use the brian2 backend",
         )
     bounds = (rule.w_min, rule.w_max)
+    outside = (projection.weight < rule.w_min) | (projection.weight > rule.w_max)
+    if outside.any():
+        raise UnsupportedError(
+            f"{start}weight {projection.weight[outside][0]:g} is outside its bounds, {rule.w_min:g} to {rule.w_max:g}",
+            why="a learning synapse of the chip can't hold it",
+            fix="start from weights within the bounds",
+        )
     if sign_mode(*bounds) is None:
         raise UnsupportedError(
             f"{start}weights from {rule.w_min:g} to {rule.w_max:g}",
-            why=f"the learning engine's weights go from 0 to {WEIGHT_HIGH}, from -{WEIGHT_HIGH} to 0, or from the one to the other",
+            why=f"the learning engine's weights go from 0 to {WEIGHT_HIGH}, from -{WEIGHT_HIGH} to 0, or from end to end",
             fix="use such bounds",
         )
 
@@ -273,6 +284,12 @@ def whole_third(
     """The third factor as a compartment, and what became of its numbers."""
     if modulator is None:
         return None, []
+    if 0 < abs(modulator.resting) < chosen.third_unit:
+        raise UnsupportedError(
+            f"Modulator '{modulator.label}' rests at {modulator.resting:g}, and 1 of y3 is {chosen.third_unit:.3g}",
+            why=f"7 bits have to hold as much as all spikes can make of it, {chosen.third_unit * SENT_HIGH:.3g}",
+            fix="use smaller gains",
+        )
     one = (1 << FRACTION_BITS) / chosen.third_unit
     every = np.concatenate([driven, gains]) * leak * one
     peak = float(np.abs(every).max(initial=0.0))
@@ -289,7 +306,7 @@ def whole_third(
     bias_mantissa, bias_exponent = nearest_bias(modulator.resting * one * decay / LOIHI2.decay_unity)
     third = ThirdFactor(
         decay=decay,
-        initial=int(round(modulator.initial * one)),
+        initial=round(modulator.initial * one),
         bias=int(bias_mantissa[0] << bias_exponent[0]),
         exponent=exponent,
         driven=mantissa[: len(driven)],
@@ -299,9 +316,9 @@ def whole_third(
     off = float(np.max(np.abs(got - every) / peak)) if peak else 0.0
     resting = third.bias * LOIHI2.decay_unity / decay / one
     return third, [
-        f"third factor '{modulator.label}': 1 of y3 is {chosen.third_unit:.4g}, up to {SENT_HIGH * chosen.third_unit:.3g}; below 0 it"
-        f" counts as 0; it acts one step later; it keeps {1 - decay / LOIHI2.decay_unity:.5f} for {1 - leak:.5f} a step, rests at"
-        f" {resting:.5g} for {modulator.resting:g}; its gains are up to {off:.2%} off"
+        f"third factor '{modulator.label}': 1 of y3 is {chosen.third_unit:.4g}, up to {SENT_HIGH * chosen.third_unit:.3g};"
+        f" below 0 it counts as 0; it acts one step later; it keeps {1 - decay / LOIHI2.decay_unity:.5f} for {1 - leak:.5f} a"
+        f" step, rests at {resting:.5g} for {modulator.resting:g}; its gains are up to {off:.2%} off"
     ]
 
 
@@ -356,10 +373,10 @@ def sides(projection: Projection) -> tuple[int, str | None]:
 
 
 def weight_exponent(connections: list[Connection], keep: float, leak: float, interval: int) -> int:
-    """The exponent of all weights, 0 or more: the largest at which no current can overflow, nor inhibition press a voltage to its end.
+    """The exponent of all weights: the largest at which no current can overflow, nor inhibition press a voltage to its end.
 
-    Every synapse is at the end of its range and every source as often as can be; where a voltage has no room for that even
-    at 0, it is cut off, and counted.
+    Every synapse is at the end of its range and every source fires as often as can be; where a voltage has no room for that even
+    at an exponent of 0, the smallest here, it is cut off, and counted.
     """
     signed = [c for c in connections if c.sign_mode != "excitatory"]
     most, inhibiting = (

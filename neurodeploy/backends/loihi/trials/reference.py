@@ -1,13 +1,14 @@
 r"""Trials of a Loihi program by the book, in NumPy; any of the chip's restrictions can be lifted.
 
-With all of them it does what Lava does, number for number.  With none it is the network itself, as the trials of the brian2 backend
-run it.  In between it says what each restriction does to what is learned.
+With all of them it does what Lava does, number for number.  With none it is the network itself, as the trials of the brian2
+backend run it.  In between it says what each restriction does to what is learned.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 
@@ -169,12 +170,13 @@ class _Neurons:
     def __init__(self, lowered: Lowered, restrictions: Restrictions) -> None:
         self.program, self.exact, self.restrictions = lowered.program, lowered.exact, restrictions
         self.per_unit = 1 << (LOIHI2.weight_shift + self.program.weight_exponent)
-        self.state = np.zeros(self.program.size)
+        self.state: np.ndarray = np.zeros(self.program.size)
         self.clipped = 0
         self.restart()
 
     def restart(self) -> None:
-        self.u, self.v = np.zeros(self.program.size), np.zeros(self.program.size)
+        self.u: np.ndarray = np.zeros(self.program.size)
+        self.v: np.ndarray = np.zeros(self.program.size)
         self.blocked = np.zeros(self.program.size, dtype=np.int64)
 
     def step(self, arriving: np.ndarray) -> np.ndarray:
@@ -306,7 +308,7 @@ class _Connection:
             self.x = self.decay * self.x + x2
         if not fired.any() and not targets.any():
             return
-        values = {
+        values: dict[str, Any] = {
             "x0": fired[self.pre],
             "y0": targets[self.post],
             "x1": self.x[self.pre],

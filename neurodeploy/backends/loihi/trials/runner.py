@@ -11,7 +11,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import runner  # type: ignore[import-not-found]  # noqa: E402
+import runner  # type: ignore[import-not-found]
 
 
 class TrialsRunner(runner.Runner):  # type: ignore[misc]
