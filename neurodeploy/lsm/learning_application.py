@@ -8,7 +8,7 @@ exact network alone, so that one can see what it does to the weights.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,8 @@ from neurodeploy.models.network import Network
 from neurodeploy.recording import command_line, default_folder, provenance, run_directory, write_json
 from neurodeploy.report.page import page_of_pictures
 
+EXECUTED_BY = "chip arithmetic"
+
 NEAR = 0.10
 """Share within which mean weights on Loihi are to be those of the exact network."""
 
@@ -43,8 +45,14 @@ IN_WORDS = {
     "whole_factor": "an astrocyte of 7 bits",
     "whole_traces": "traces of 7 bits",
     "whole_weights": "weights of 8 bits",
+    "even_mixed_weights": "the same, even where mixed",
+    "other_seed": "all, other random numbers",
+    "even": "all, even where mixed",
 }
-"""Names of :class:`Restrictions`, for a table."""
+"""What is executed beside both sides, for a table."""
+
+OTHER_SEED = 1000
+"""Added to the seeds that round traces; that of weights is Lava's own."""
 
 EVENT_DATASETS = ("nmnist-simulated",)
 """Sets whose samples are no pixels: their drive is another one, which this does not play."""
@@ -171,11 +179,11 @@ def run_learning(request: Request, progress: Progress | None = None) -> Result:
         started = time.perf_counter()
         expected = reference.run(lowered, played, request.snapshots)
         alone: dict[str, Side] = {}
-        for done, name in enumerate(["none", *restriction_names()] if request.restrictions else []):
+        steps = ladder(lowered) if request.restrictions else {}
+        for done, (name, (of, chosen)) in enumerate(steps.items()):
             if progress is not None:
-                progress("restrictions", done, 1 + len(restriction_names()))
-            chosen = reference.NONE if name == "none" else reference.only(name)
-            one = reference.run(lowered, played, request.snapshots, chosen)
+                progress("restrictions", done, len(steps))
+            one = reference.run(of, played, request.snapshots, chosen)
             alone[name] = side(network, lowered, one, request.snapshots)
         wall["restrictions"] = time.perf_counter() - started
 
@@ -192,7 +200,7 @@ def run_learning(request: Request, progress: Progress | None = None) -> Result:
         )
         data = {
             "model": "lsm-learning",
-            "executed_by": "lava-simulation",
+            "executed_by": EXECUTED_BY,
             "dataset": whole.name,
             "neurons": design.neurons,
             "inputs": design.inputs,
@@ -222,7 +230,7 @@ def run_learning(request: Request, progress: Progress | None = None) -> Result:
         write_json(folder / "metrics.json", data)
         facts = provenance(
             command_line(),
-            executed_by="lava-simulation",
+            executed_by=EXECUTED_BY,
             backend="loihi",
             rules="loihi2",
             seed=request.seed,
@@ -238,8 +246,17 @@ def run_learning(request: Request, progress: Progress | None = None) -> Result:
     return Result(data, wanted)
 
 
-def restriction_names() -> list[str]:
-    return [one.name for one in fields(Restrictions)]
+def ladder(lowered: Lowered) -> dict[str, tuple[Lowered, Restrictions]]:
+    """What is executed to see where a difference comes from: no restriction, each alone, and all with other random numbers."""
+    steps = {"none": (lowered, reference.NONE)}
+    steps |= {one.name: (lowered, reference.only(one.name)) for one in fields(Restrictions)}
+    others = [replace(c, seed=c.seed + OTHER_SEED) for c in lowered.program.connections]
+    steps["other_seed"] = (
+        replace(lowered, program=replace(lowered.program, connections=others)),
+        reference.ALL,
+    )
+    steps["even"] = (lowered, replace(reference.ALL, even_mixed_weights=True))
+    return steps
 
 
 def design_of(request: Request, inputs: int) -> Design:

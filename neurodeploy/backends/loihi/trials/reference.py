@@ -1,6 +1,6 @@
 r"""Trials of a Loihi program by the book, in NumPy; any of the chip's restrictions can be lifted.
 
-With all of them it does what Lava does, number for number.  With none it is the network itself, as the trials of the brian2
+As it stands it does what Lava does, number for number.  With none it is the network itself, as the trials of the brian2
 backend run it.  In between it says what each restriction does to what is learned.
 """
 
@@ -56,6 +56,8 @@ class Restrictions:
         Traces of 7 bits, those of sources rounded at random.
     whole_weights : bool
         Weights of 8 bits and a sign, changed by products of whole numbers and rounded at random.
+    even_mixed_weights : bool
+        Where weights have both signs, they are even: on a chip the sign costs a bit, which Lava's learning engine does not take.
     """
 
     adding_synapses: bool = True
@@ -64,6 +66,7 @@ class Restrictions:
     whole_factor: bool = True
     whole_traces: bool = True
     whole_weights: bool = True
+    even_mixed_weights: bool = False
 
 
 ALL = Restrictions()
@@ -72,11 +75,8 @@ NONE = Restrictions(*[False for _ in fields(Restrictions)])
 
 
 def only(name: str) -> Restrictions:
-    return replace(NONE, **{name: True})
-
-
-def without(name: str) -> Restrictions:
-    return replace(ALL, **{name: False})
+    """One restriction alone; even weights are whole ones too."""
+    return replace(NONE, **{name: True, **({"whole_weights": True} if name == "even_mixed_weights" else {})})
 
 
 @dataclass
@@ -329,5 +329,10 @@ class _Connection:
                 total = total + term * scale / self.got
         w = total / one
         if self.restrictions.whole_weights:
-            w = rounded(np.clip(w, self.low, self.high) if self.of.sign_mode != "mixed" else w, of_weights)
+            if self.of.sign_mode != "mixed":
+                w = rounded(np.clip(w, self.low, self.high), of_weights)
+            elif self.restrictions.even_mixed_weights:
+                w = np.minimum(2 * rounded(w / 2, of_weights), WEIGHT_HIGH - 1)
+            else:
+                w = rounded(w, of_weights)
         self.w = np.clip(w, self.low, self.high).astype(float)
