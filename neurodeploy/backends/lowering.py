@@ -39,14 +39,14 @@ def refuse(network: Network, judge: Judge = RAISES) -> None:
         A time step, parameter, spike time or injected current that is not finite, or not above 0 where it has to be; a
         synapse of a neuron that is not there.
     UnsupportedError
-        Plasticity with a third factor, which only trials know (``backends/brian2/trials``).
+        Plasticity with a third factor, which only trials know (``backends/brian2/trials``, ``backends/loihi/trials``).
     """
     for projection in network.projections:
         with judge.each(projection):
             if projection.modulation is not None or projection.gate is not None:
                 raise UnsupportedError(
                     f"Projection '{projection.label}': its plasticity has a third factor",
-                    why="only the trials of the brian2 backend know modulators and gates",
+                    why="only trials know modulators and gates",
                     fix="freeze its weights (plasticity=None), or run it as trials",
                 )
         with judge.each(projection):
