@@ -151,9 +151,31 @@ def delays(
     experiment: Annotated[
         str,
         typer.Option(
-            help="motion; curves (accuracy against synapses and delays); clouds (Motion Clouds); motifs (known spike motifs)."
+            help="motion; curves (accuracy against synapses and delays); robustness (against disturbed events);"
+            " clouds (Motion Clouds); motifs (known spike motifs)."
         ),
     ] = "motion",
+    events: Annotated[
+        Path | None,
+        typer.Option(
+            help="A recording of your own instead of movies: x, y, p, t (µs) as .npy, .npz, .csv, or a format of tonic's.",
+            show_default=False,
+        ),
+    ] = None,
+    sensor: Annotated[
+        str | None,
+        typer.Option(
+            help="With --events: rows and columns of the camera, such as 260x346.",
+            show_default="the largest that occur",
+        ),
+    ] = None,
+    camera: Annotated[
+        str | None,
+        typer.Option(
+            help="How a movie becomes events: differencing (the authors' code) or accumulating (the article).",
+            show_default="differencing",
+        ),
+    ] = None,
     model: Annotated[
         Path | None,
         typer.Option(help="Model file of 'train delays'.", show_default="the one that comes along"),
@@ -204,7 +226,9 @@ def delays(
     """The motion detectors with heterogeneous delays on movies over held-out images; with --backend as spiking neurons."""
     from neurodeploy.delays.clouds_application import run_clouds
     from neurodeploy.delays.motifs import run_motifs
-    from neurodeploy.delays.run_application import refuse_beside, refuse_useless, run_delays
+    from neurodeploy.delays.recording_application import run_recording
+    from neurodeploy.delays.robustness_application import run_robustness
+    from neurodeploy.delays.run_application import choose_camera, refuse_beside, refuse_useless, run_delays
     from neurodeploy.delays.target_application import run_on_target
 
     machine = {"--rules": rules, "--hardware": hardware, "--host": host, "--faults": faults}
@@ -215,23 +239,37 @@ def delays(
         "--bits": bits,
         "--readout": readout,
     }
-    refuse_useless(experiment, given | {"--size": size, "--images": images})
+    given |= {
+        "--size": size,
+        "--images": images,
+        "--camera": camera,
+        "--sensor": sensor,
+        "--backend": backend,
+    }
+    refuse_useless(experiment, events, given)
+    seen = choose_camera(camera)
     result: Any
     with Progress(enabled=not as_json) as progress:
-        if experiment == "motifs":
+        if events is not None:
+            result = run_recording(events, sensor, model, synapses, out, progress.show)
+        elif experiment == "motifs":
             result = run_motifs(seed, out=out, progress=progress.show)
         elif experiment == "clouds":
-            result = run_clouds(model, synapses, movies, seed, out, progress.show)
+            result = run_clouds(model, synapses, movies, seed, out, progress.show, camera=seen)
+        elif experiment == "robustness":
+            result = run_robustness(
+                model, synapses, movies, size or "paper", images, seed, out, progress.show, seen
+            )
         elif backend is None:
-            read, seen = readout or "evidence", size or "paper"
+            read, frame = readout or "evidence", size or "paper"
             result = run_delays(
-                experiment, model, synapses, bits, read, movies, seen, images, seed, out, progress.show
+                experiment, model, synapses, bits, read, movies, frame, images, seed, out, progress.show, seen
             )
         else:
             options = RunOptions(
                 backend, rules, engine, threads, seed, out, as_json, hardware, host, faults, allow_losses
             )
-            result = run_on_target(options, model, synapses, bits, movies, size, images, progress.show)
+            result = run_on_target(options, model, synapses, bits, movies, size, images, progress.show, seen)
     show(result, as_json)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from neurodeploy.cache import keep_matplotlib_files
 from neurodeploy.delays import layer as layers
 from neurodeploy.delays.evaluation import TestSet, evaluate
+from neurodeploy.delays.events import CAMERAS
 from neurodeploy.delays.motion_clouds import CONDITIONS, SCANS, CloudSettings
 from neurodeploy.delays.synapses import prune
 from neurodeploy.recording import command_line, default_folder, provenance, run_directory, write_json
@@ -77,6 +78,7 @@ def run_clouds(
     base: CloudSettings | None = None,
     scans: Mapping[str, Sequence[float]] = SCANS,
     stride: tuple[int, int, int] = STRIDE,
+    camera: str = "differencing",
 ) -> CloudResult:
     """Every point of `scans` in both conditions, and the run directory.
 
@@ -105,7 +107,9 @@ def run_clouds(
                 point: dict[str, Any] = {"scan": scan, "value": value, "published": PUBLISHED[scan][number]}
                 for condition in CONDITIONS:
                     texture = replace(at(scan, value, base), condition=condition)
-                    test = TestSet((), layer.motions, texture, movies, seed, stride)
+                    test = TestSet(
+                        (), layer.motions, texture, movies, seed, stride, accumulate=CAMERAS[camera]
+                    )
                     score = evaluate({"layer": layer}, test, progress=shown(done))["layer"]
                     done += movies
                     point[condition] = score.facts()
@@ -123,6 +127,7 @@ def run_clouds(
             "synapses": layer.synapses,
             "movies": movies,
             "stride": list(stride),
+            "camera": camera,
             "points": points,
             "wall_seconds": {"all": time.perf_counter() - began},
         }
@@ -132,6 +137,7 @@ def run_clouds(
             command_line(),
             executed_by="float",
             seed=seed,
+            camera=camera,
             model=str(model) if model else "shipped",
             trained=whole.made_by,
         )

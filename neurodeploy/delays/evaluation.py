@@ -38,6 +38,8 @@ class TestSet:
     stride : (int, int, int)
         Every how many ms, rows and columns the evidence is read; (1, 1, 1) reads it everywhere.
     selectivity : float
+    accumulate : bool
+        Of the camera (:func:`events.from_frames`).
     alter : callable, optional
         Changes the events of a movie: (events, generator) -> events.
     stream : int
@@ -52,6 +54,7 @@ class TestSet:
     seed: int = 0
     stride: tuple[int, int, int] = (3, 4, 4)
     selectivity: float = event_models.SELECTIVITY
+    accumulate: bool = False
     alter: Callable[[Events, np.random.Generator], Events] | None = None
     stream: int = STREAM_TEST
 
@@ -63,7 +66,7 @@ class TestSet:
                 movie = make_cloud(generator, self.motions, self.settings)
             else:
                 movie = make_movie(generator, self.images, self.motions, self.settings)
-            events = event_models.from_frames(movie.frames, self.selectivity)
+            events = event_models.from_frames(movie.frames, self.selectivity, self.accumulate)
             if self.alter is not None:
                 events = self.alter(events, generator)
             yield events, int(movie.labels[-1]), movie.image

@@ -19,6 +19,9 @@ from neurodeploy.errors import RequestError
 OFF, ON = 0, 1
 """Polarities, as event files have them."""
 
+CAMERAS = {"differencing": False, "accumulating": True}
+"""``accumulate`` of :func:`from_frames` by the name of the camera model: the authors' code, the article's."""
+
 SELECTIVITY = 1.0
 """Threshold in standard deviations of the frame difference (the authors' code)."""
 
@@ -147,8 +150,8 @@ def from_array(
     Raises
     ------
     RequestError
-        A field is missing; lengths differ; a time or place is not finite; times go backwards; a place is outside
-        the sensor; a polarity is none.
+        A field is missing; lengths differ; a time is not finite, or a place not a whole number; times go backwards;
+        a place is outside the sensor; a polarity is none.
     """
     names = recording.dtype.names or () if isinstance(recording, np.ndarray) else tuple(recording)
     for name in "xypt":
@@ -166,9 +169,13 @@ def from_array(
     if not len(fields["t"]):
         raise RequestError("The recording has no event.", fix="give one that has")
     for name, field in fields.items():
-        if not np.isfinite(field).all():
+        wrong, what = ~np.isfinite(field), "finite"
+        if name in "xy" and not wrong.any():
+            wrong, what = field != np.floor(field), "a whole number"
+        if wrong.any():
             raise RequestError(
-                f"Field '{name}' of event {int(np.flatnonzero(~np.isfinite(field))[0])} is not finite.",
+                f"Field '{name}' of event {int(np.flatnonzero(wrong)[0])} is not {what}"
+                f" ({np.count_nonzero(wrong):,} events are so).",
                 fix="take such events out",
             )
     times = fields["t"].astype(np.float64)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from neurodeploy.delays.curves import ONE_THRESHOLD, PER_CLASS, points
+from neurodeploy.delays.detections import winners
 from neurodeploy.delays.events import OFF, ON, Events
 from neurodeploy.delays.layer import Layer
 from neurodeploy.delays.motions import Motions
@@ -164,9 +165,7 @@ def directions(
     for axes, field, label in zip(
         figure.subplots(1, len(labels), squeeze=False)[0], fields, labels, strict=True
     ):
-        winner = field.argmax(axis=0)
-        most = field.max(axis=0)
-        fired = (most > 0) & ((field == most).sum(axis=0) == 1)
+        winner, fired = winners(field)
         velocity = motions.velocities[winner[fired]]
         colours = np.where(winner[fired] == label, "#1f4e79", "#d08a4a")
         axes.quiver(
@@ -272,4 +271,83 @@ def clouds(points: Sequence[dict[str, Any]], conditions: Sequence[str], path: st
         if scan == scans[0]:
             axes.set_ylabel("clouds decided right (%)")
             axes.legend(frameon=False, title="dashed: published")
+    figure.savefig(path, dpi=100, pil_kwargs=FAST_PNG)
+
+
+def counts_over_time(
+    motions: Motions, edges: np.ndarray, counts: np.ndarray, title: str, path: str | PathLike[str]
+) -> None:
+    """Detections of every class over time: a row a direction, a panel a speed, darker where there are more.
+
+    Parameters
+    ----------
+    motions : Motions
+    edges : ndarray, shape (windows + 1,)
+        Where the windows of time begin and end, ms.
+    counts : ndarray, shape (windows, classes)
+    title : str
+    path : path
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 1.9 * len(motions.speeds) + 0.6), layout="constrained")
+    panels = figure.subplots(len(motions.speeds), 1, sharex=True, squeeze=False)[:, 0]
+    angles = np.degrees(motions.angles)
+    for ring, axes in enumerate(panels):
+        mine = slice(ring * motions.directions, (ring + 1) * motions.directions)
+        drawn = axes.imshow(
+            counts[:, mine].T,
+            cmap="Blues",
+            vmin=0,
+            vmax=max(counts.max(initial=0), 1),
+            aspect="auto",
+            interpolation="nearest",
+            extent=(edges[0], edges[-1], motions.directions - 0.5, -0.5),
+        )
+        shown = range(0, motions.directions, 3)
+        axes.set_yticks(list(shown), [f"{angles[mine][number]:.0f}°" for number in shown])
+        axes.set_ylabel(f"{motions.speeds[ring]:.2f} px/ms")
+    panels[-1].set_xlabel("time (ms)")
+    figure.colorbar(drawn, ax=list(panels), label="detections", shrink=0.6)
+    figure.suptitle(
+        f"Detections of each direction (0° down, 90° right); {title}", x=0.01, ha="left", fontsize=10
+    )
+    figure.savefig(path, dpi=100, pil_kwargs=FAST_PNG)
+
+
+def robustness(
+    points: Sequence[dict[str, Any]], readouts: Sequence[str], classes: int, path: str | PathLike[str]
+) -> None:
+    """Accuracy against how much the events are disturbed, with 5 % to 95 % bars.
+
+    Parameters
+    ----------
+    points : sequence of dict
+        ``disturbance``, ``value``, and for each readout ``accuracy``, ``low_5``, ``high_95``.
+    readouts : sequence of str
+    classes : int
+    path : path
+    """
+    from matplotlib.figure import Figure
+
+    kinds = list(dict.fromkeys(point["disturbance"] for point in points))
+    figure = Figure(figsize=(3.6 * len(kinds), 3.4), layout="constrained")
+    for axes, kind in zip(figure.subplots(1, len(kinds), sharey=True, squeeze=False)[0], kinds, strict=True):
+        mine = [point for point in points if point["disturbance"] == kind]
+        for name, colour, marker in zip(readouts, ("#1f4e79", "#b35900"), "os", strict=True):
+            share, low, high = (
+                np.array([100 * point[name][key] for point in mine])
+                for key in ("accuracy", "low_5", "high_95")
+            )
+            bars = np.abs([share - low, high - share])
+            values = [point["value"] for point in mine]
+            axes.errorbar(values, share, bars, color=colour, marker=marker, markersize=4, label=name)
+        axes.axhline(100 / classes, color="#888888", linewidth=0.8)
+        axes.set_xlabel(f"events: {kind}")
+        axes.set_ylim(0, 102)
+        for side in ("top", "right"):
+            axes.spines[side].set_visible(False)
+        if kind == kinds[0]:
+            axes.set_ylabel("movies decided right (%)")
+            axes.legend(frameon=False)
     figure.savefig(path, dpi=100, pil_kwargs=FAST_PNG)

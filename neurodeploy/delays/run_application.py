@@ -21,6 +21,7 @@ from neurodeploy.delays import synapses as lists
 from neurodeploy.delays.curves import curve_facts, curve_layers
 from neurodeploy.delays.evaluation import STREAM_CALIBRATION as CALIBRATION
 from neurodeploy.delays.evaluation import Score, TestSet, calibrate, evaluate
+from neurodeploy.delays.events import CAMERAS
 from neurodeploy.delays.layer import Layer
 from neurodeploy.delays.movies import MovieSettings
 from neurodeploy.delays.readout import spike_rate
@@ -32,6 +33,7 @@ from neurodeploy.report.page import page_of_pictures
 EXPERIMENTS = {
     "motion": "the layer, pruned as asked for, and the same with delay 0 alone",
     "curves": "accuracy against the synapses and against the delays that are kept",
+    "robustness": "accuracy under jitter, lost and added events (`robustness_application.py`)",
     "clouds": "Motion Clouds, at the values of the published scans (`clouds_application.py`)",
     "motifs": "spike motifs with known kernels, and how many are found (`motifs.py`)",
 }
@@ -106,19 +108,51 @@ def refuse_beside(
 
 
 USELESS = {
-    "motifs": ("--model", "--synapses", "--bits", "--readout", "--size", "--images"),
+    "motifs": ("--model", "--synapses", "--bits", "--readout", "--size", "--images", "--camera"),
     "clouds": ("--bits", "--readout", "--size", "--images"),
+    "robustness": ("--bits", "--readout"),
+    "events": ("--bits", "--readout", "--size", "--images", "--camera", "--backend"),
 }
-"""Options that an experiment has no use for: it draws kernels of its own; its movies are of the published size."""
+"""Options that an experiment has no use for: it draws kernels of its own; its movies are of the published size; it reads both
+ways; a recording has events already, and no label."""
 
 
-def refuse_useless(experiment: str, given: dict[str, object]) -> None:
-    """Raise for the first of the `given` options that `experiment` has no use for."""
-    for name in USELESS.get(experiment, ()):
-        if given[name] is not None:
+def refuse_useless(experiment: str, events: Path | None, given: dict[str, object]) -> None:
+    """Raise for the first of the `given` options that `experiment`, or a recording, has no use for."""
+    beside = f"--experiment {experiment}" if events is None else f"--events {events}"
+    useless = [name for name in USELESS.get(experiment, ()) if given[name] is not None]
+    if events is not None:
+        if experiment != "motion":
             raise RequestError(
-                f"{name} {given[name]} has no meaning beside --experiment {experiment}", fix="leave it out"
+                f"--experiment {experiment} has no meaning beside {beside}", fix="leave it out"
             )
+        useless = [name for name in USELESS["events"] if given[name] is not None]
+    elif given["--sensor"] is not None:
+        raise RequestError(
+            f"--sensor {given['--sensor']} has no meaning without --events", fix="leave it out"
+        )
+    if useless:
+        raise RequestError(
+            f"{useless[0]} {given[useless[0]]} has no meaning beside {beside}", fix="leave it out"
+        )
+
+
+def choose_size(name: str) -> tuple[int, int, int, tuple[int, int, int]]:
+    """The entry of :data:`SIZES`."""
+    if name not in SIZES:
+        raise RequestError(
+            f"There is no size '{name}'.{did_you_mean(name, SIZES)}", fix=f"choose {', '.join(SIZES)}"
+        )
+    return SIZES[name]
+
+
+def choose_camera(name: str | None) -> str:
+    """The name of a camera of :data:`events.CAMERAS`, the authors' where there is none."""
+    if name is not None and name not in CAMERAS:
+        raise RequestError(
+            f"There is no camera '{name}'.{did_you_mean(name, CAMERAS)}", fix=f"choose {' or '.join(CAMERAS)}"
+        )
+    return name or next(iter(CAMERAS))
 
 
 def choose_layers(
@@ -158,6 +192,7 @@ def run_delays(
     seed: int = 0,
     out: Path | None = None,
     progress: Callable[[str, int, int], None] | None = None,
+    camera: str = "differencing",
 ) -> Result:
     """Run the layer as the command line asks, and write the run directory.
 
@@ -168,7 +203,6 @@ def run_delays(
     """
     for what, given, known in (
         ("experiment", experiment, EXPERIMENTS),
-        ("size", size, SIZES),
         ("readout", readout, READOUTS),
     ):
         if given not in known:
@@ -181,20 +215,28 @@ def run_delays(
             why="the curves go through the numbers of synapses",
             fix="leave it out",
         )
+    height, width, steps, stride = choose_size(size)
     began = time.perf_counter()
     keep_matplotlib_files()
     layer = layers.shipped() if model is None else layers.load(model)
     variants, changes = choose_layers(layer, experiment, synapses, bits, readout)
     learned_from, held_out = choose_images(images)
-    height, width, steps, stride = SIZES[size]
     frame = MovieSettings(height, width, steps, None)
-    test = TestSet(held_out, layer.motions, frame, movies, seed, stride)
+    seen = CAMERAS[camera]
+    test = TestSet(held_out, layer.motions, frame, movies, seed, stride, accumulate=seen)
     wanted = out or default_folder(f"delays-{experiment}")
     with run_directory(wanted) as folder:
         thresholds: dict[str, np.ndarray] | None = None
         if readout == "spikes":
             fitted = TestSet(
-                learned_from, layer.motions, frame, CALIBRATION_MOVIES, seed, stride, stream=CALIBRATION
+                learned_from,
+                layer.motions,
+                frame,
+                CALIBRATION_MOVIES,
+                seed,
+                stride,
+                accumulate=seen,
+                stream=CALIBRATION,
             )
             thresholds = {}
             for rate in sorted({spike_rate(one.synapses) for one in variants.values()}):
@@ -219,6 +261,7 @@ def run_delays(
             "steps_ms": steps,
             "stride": list(stride),
             "readout": readout,
+            "camera": camera,
             "scores": {
                 name: {"synapses": variants[name].synapses, **score.facts()} for name, score in scores.items()
             },
@@ -233,6 +276,7 @@ def run_delays(
             command_line(),
             executed_by="float",
             seed=seed,
+            camera=camera,
             model=str(model) if model else "shipped",
             trained=layer.made_by,
             test_images=[image.name for image in held_out],

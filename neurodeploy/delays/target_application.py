@@ -21,16 +21,16 @@ from neurodeploy.backends.base import Backend, Options, Report
 from neurodeploy.cache import keep_matplotlib_files
 from neurodeploy.delays import layer as layers
 from neurodeploy.delays import network
+from neurodeploy.delays.detections import Detections
 from neurodeploy.delays.evaluation import STREAM_CALIBRATION, Score, TestSet, calibrate, evaluate
-from neurodeploy.delays.events import Events
+from neurodeploy.delays.events import CAMERAS, Events
 from neurodeploy.delays.layer import Layer
 from neurodeploy.delays.movies import MovieSettings
 from neurodeploy.delays.network import Detectors
 from neurodeploy.delays.readout import spike_rate
-from neurodeploy.delays.run_application import CALIBRATION_MOVIES, SIZES, by_image, write_decisions
+from neurodeploy.delays.run_application import CALIBRATION_MOVIES, by_image, choose_size, write_decisions
 from neurodeploy.delays.synapses import Quantised, places, prune, quantise
 from neurodeploy.delays.train_application import choose_images
-from neurodeploy.errors import RequestError, did_you_mean
 from neurodeploy.models.network import Network
 from neurodeploy.options import RunOptions
 from neurodeploy.recording import command_line, default_folder, provenance, run_directory, write_json
@@ -38,6 +38,9 @@ from neurodeploy.report.page import page_of_pictures
 
 RULES = "spinnaker"
 """Where neither the user nor the backend's machine says which: the model means the same under all."""
+
+ANIMATED = 3
+"""Movies in the animation."""
 
 DEFAULT_SYNAPSES, DEFAULT_BITS, DEFAULT_SIZE = 652, 8, "patch"
 """The paper's 652, in a chip's 8 bits, on a patch that every target holds."""
@@ -122,6 +125,7 @@ def prepare(
     size: str | None = None,
     images: Path | None = None,
     seed: int = 0,
+    camera: str = "differencing",
 ) -> Task:
     """The layer pruned and in whole numbers, thresholds calibrated on training images, and movies over the others.
 
@@ -130,22 +134,25 @@ def prepare(
     RequestError
         There is no such size, model file or image.
     """
-    size = size or DEFAULT_SIZE
-    if size not in SIZES:
-        raise RequestError(
-            f"There is no size '{size}'.{did_you_mean(size, SIZES)}", fix=f"choose {', '.join(SIZES)}"
-        )
+    height, width, steps, stride = choose_size(size or DEFAULT_SIZE)
     whole = layers.shipped() if model is None else layers.load(model)
     pruned = prune(whole, DEFAULT_SYNAPSES if synapses is None else synapses)
     bits = DEFAULT_BITS if bits is None else bits
     quantised = quantise(pruned, bits)
     learned_from, held_out = choose_images(images)
-    height, width, steps, stride = SIZES[size]
     frame = MovieSettings(height, width, steps, None)
+    seen = CAMERAS[camera]
     fitted = TestSet(
-        learned_from, whole.motions, frame, CALIBRATION_MOVIES, seed, stride, stream=STREAM_CALIBRATION
+        learned_from,
+        whole.motions,
+        frame,
+        CALIBRATION_MOVIES,
+        seed,
+        stride,
+        accumulate=seen,
+        stream=STREAM_CALIBRATION,
     )
-    test = TestSet(held_out, whole.motions, frame, movies, seed, stride)
+    test = TestSet(held_out, whole.motions, frame, movies, seed, stride, accumulate=seen)
     thresholds = calibrate({"": quantised.layer}, fitted, spike_rate(pruned.synapses))[""]
     made = network.detectors(quantised, thresholds, height, width, stride[1])
     return Task(whole, pruned, bits, quantised, made, test, list(test))
@@ -248,6 +255,7 @@ def run_on_target(
     size: str | None = None,
     images: Path | None = None,
     progress: Callable[[str, int, int], None] | None = None,
+    camera: str = "differencing",
 ) -> TargetResult:
     """Run the detectors as the command line asks, and write the run directory.
 
@@ -261,7 +269,7 @@ def run_on_target(
     wanted = options.out or default_folder(f"delays-{options.backend}")
     with run_directory(wanted) as folder:
         given = options.of_backend(RULES, folder, progress)
-        task = prepare(model, synapses, bits, movies, size, images, options.seed)
+        task = prepare(model, synapses, bits, movies, size, images, options.seed, camera)
         made, quantised = task.made, task.quantised
         answers = show_movies(quantised, made, task.movies, given, options.backend, options.seed)
         by_evidence = evaluate({"evidence": task.pruned}, task.test)["evidence"]
@@ -289,6 +297,7 @@ def run_on_target(
             "places": made.places,
             "synapses_a_place": int(np.count_nonzero(quantised.whole)),
             "bits": task.bits,
+            "camera": camera,
             "weights_clipped": quantised.clipped,
             "weights_vanished": quantised.vanished,
             "neurons": made.synapses.neurons,
@@ -311,6 +320,7 @@ def run_on_target(
             backend=options.backend,
             rules=given.rules,
             seed=options.seed,
+            camera=camera,
             model=str(model) if model else "shipped",
             trained=task.whole.made_by,
             test_images=[image.name for image in task.test.images],
@@ -329,13 +339,15 @@ def run_on_target(
 def draw(
     folder: Path, layer: Layer, made: Detectors, shown: list[tuple[Events, int, str]], answers: Answers
 ) -> None:
-    """The events of the first movie, the kernels, and the directions detected over the frame of the first movies."""
+    """The events of the first movie, the kernels, and the motions detected in the first movies, still and moving."""
     from neurodeploy.delays import pictures
+    from neurodeploy.delays.animation import Scene, animate
 
     events, label, image = shown[0]
     pictures.events(events, f"{image}: {layer.motions.label(label)}", folder / "events.png")
     pictures.kernels(layer, folder / "kernels.png")
     row, column = places(made.height, made.width, layer.radius, made.stride)
+    stamp = f"executed by: {answers.report.executed_by}"
     labels = [one[1] for one in shown[: pictures.FIELDS]]
     pictures.directions(
         layer.motions,
@@ -343,9 +355,19 @@ def draw(
         column,
         answers.fields[: pictures.FIELDS],
         labels,
-        f"executed by: {answers.report.executed_by}",
+        stamp,
         folder / "directions.png",
     )
+    scenes = []
+    for number, (events, label, _) in enumerate(shown[:ANIMATED]):
+        start = number * events.steps
+        mine = (answers.steps >= start + layer.delays) & (answers.steps < start + events.steps)
+        motion, place = np.divmod(answers.neurons[mine] % (made.classes * made.places), made.places)
+        steps = answers.steps[mine] - start
+        order = np.argsort(steps, kind="stable")
+        found = Detections(steps[order], place[order], motion[order], row, column, made.classes)
+        scenes.append(Scene(events, found, layer.motions.label(label), label))
+    animate(layer.motions, scenes, f"most spikes at each place; {stamp}", folder / "directions-over-time.gif")
 
 
 def write_counts(path: Path, counts: np.ndarray) -> None:

@@ -73,11 +73,15 @@ class Bars:
 
 @dataclass(frozen=True)
 class Image:
-    """A picture of the run directory, put into the page."""
+    """A picture of the run directory, PNG or GIF, put into the page."""
 
     kind: ClassVar[str] = "image"
     path: Path
     alt: str
+
+    @property
+    def kind_of_file(self) -> str:
+        return self.path.suffix.removeprefix(".")
 
     @property
     def data(self) -> str:
@@ -280,7 +284,7 @@ def page_of_pictures(
     """The page of a run that says all it has to say in the pictures of its folder and in its metrics."""
     sections = [
         Section(path.stem.replace("-", " ").capitalize(), [Image(path, path.stem)])
-        for path in sorted(folder.glob("*.png"))
+        for path in sorted([*folder.glob("*.png"), *folder.glob("*.gif")])
     ]
     if "changes" in metrics:
         sections.append(changes_and_warnings(metrics["changes"], metrics.get("warnings", ())))
