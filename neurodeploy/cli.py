@@ -312,7 +312,10 @@ def lsm(
         int | None, typer.Option(min=1, help="Use the first training images alone.", show_default="all")
     ] = None,
     test_samples: Annotated[
-        int | None, typer.Option(min=1, help="Use the first test images alone.", show_default="all")
+        int | None,
+        typer.Option(
+            min=1, help="Use the first test images alone.", show_default="all; 20 on spinnaker and loihi"
+        ),
     ] = None,
     normalisation: Annotated[
         str, typer.Option(help="separate-maximum (the authors') or training-maximum.")
@@ -333,13 +336,36 @@ def lsm(
         str | None,
         typer.Option(help="Address of a Dask scheduler whose workers share them.", show_default=False),
     ] = None,
+    learn_from: Annotated[
+        str,
+        typer.Option(
+            help="With --backend: the read-out learns from counts of the model in floating point (float) or of the target"
+            " (target: brian2 alone)."
+        ),
+    ] = "float",
+    backend: Annotated[
+        str | None,
+        typer.Option(
+            help="Count the spikes of the frozen liquid there: see 'neurodeploy targets'.",
+            show_default="none: the model's own rules",
+        ),
+    ] = None,
+    rules: Rules = None,
+    engine: EngineOption = "cpp",
+    threads: Threads = 0,
+    hardware: Hardware = None,
+    host: Host = None,
+    faults: FaultsOption = None,
+    allow_losses: AllowLosses = False,
     seed: Seed = 0,
     out: Out = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """The astrocyte-gated liquid (NALSM): images to accuracy. A run that is stopped goes on by the same command."""
+    """The astrocyte-gated liquid (NALSM): images to accuracy; with --backend its frozen weights on a target. A run that is
+    stopped goes on by the same command."""
     from neurodeploy.lsm.application import Request, run_lsm
+    from neurodeploy.lsm.target_application import refuse_without_backend, run_on_target
 
     request = Request(
         dataset,
@@ -361,9 +387,19 @@ def lsm(
         scheduler,
         out,
     )
+    machine = {"--rules": rules, "--hardware": hardware, "--host": host, "--faults": faults}
+    if backend is None:
+        refuse_without_backend(machine, learn_from)
+    result: Any
     try:
         with Progress(enabled=not as_json) as progress:
-            result = run_lsm(request, progress.show)
+            if backend is None:
+                result = run_lsm(request, progress.show)
+            else:
+                options = RunOptions(
+                    backend, rules, engine, threads, seed, out, as_json, hardware, host, faults, allow_losses
+                )
+                result = run_on_target(options, request, learn_from, progress.show)
     except KeyboardInterrupt:
         fail("Interrupted. The same command goes on where this one was.", INTERRUPTED)
     show(result, as_json)

@@ -12,9 +12,10 @@ from neurodeploy.chips.ideal import IDEAL
 from neurodeploy.chips.loihi_compartment import LOIHI1_RULES, LOIHI2_RULES
 from neurodeploy.chips.rules import TickRules
 from neurodeploy.chips.spinnaker import SPINNAKER
+from neurodeploy.chips.spinnaker_fixed import SPINNAKER_FIXED
 from neurodeploy.errors import RequestError, did_you_mean
 
-RULES = {rules.name: rules for rules in (IDEAL, SPINNAKER, LOIHI1_RULES, LOIHI2_RULES)}
+RULES = {rules.name: rules for rules in (IDEAL, SPINNAKER, SPINNAKER_FIXED, LOIHI1_RULES, LOIHI2_RULES)}
 
 
 @dataclass(frozen=True)
@@ -89,10 +90,10 @@ def rules_by_name(name: str) -> TickRules:
                 fix=f"write RULES+ASPECT:RULES with one of: {', '.join(ASPECTS)}",
             )
         for one in (rules, _known(other)):
-            if one.chip:
+            if one.chip or one.whole_numbers:
                 raise RequestError(
                     f"Rules '{name}': those of {one.name} cannot be mixed",
-                    why="a model is lowered to that chip's whole numbers as a whole",
+                    why="a model is put into the chip's whole numbers as a whole",
                     fix="mix 'ideal' and 'spinnaker'",
                 )
         rules = ASPECTS[aspect].take(rules, _known(other), name)

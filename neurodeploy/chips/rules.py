@@ -134,6 +134,8 @@ class TickRules:
         parameters become coefficients cell by cell.
     becomes : dict of str to str
         PyNN's cells that such a lowering takes, and what each means then.
+    whole_numbers : bool
+        Whether weights and state are put on the grid of SpiNNaker's fixed point before these rules apply.
     """
 
     name: str
@@ -147,6 +149,7 @@ class TickRules:
     pair_rule: PairRule
     chip: str = ""
     becomes: dict[str, str] = field(default_factory=dict)
+    whole_numbers: bool = False
 
     @property
     def models(self) -> dict[str, str]:

@@ -92,7 +92,7 @@ def find(
         return Cause(cause, f"the two models differ: {models[0].words}", [])
     rules = [rules_by_name(traces.side.options.rules) for traces in (first, second)]
     switched = []
-    if not any(one.chip for one in rules) and rules[0] != rules[1]:
+    if not any(one.chip or one.whole_numbers for one in rules) and rules[0] != rules[1]:
         switched = switch(first, second, progress)
         alone = [
             one for one in switched if one.divergence and _same(one.divergence, aligned.first_divergence)

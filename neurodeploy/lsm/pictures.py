@@ -125,3 +125,20 @@ def confusion(labels: np.ndarray, said: np.ndarray, classes: int, path: str | Pa
     axes.set_ylabel("class")
     axes.set_title("Test images; shades are errors", fontsize=10)
     figure.savefig(path, dpi=100, pil_kwargs=FAST_PNG)
+
+
+def two_counts(model: np.ndarray, target: np.ndarray, title: str, path: str | PathLike[str]) -> None:
+    """Spikes of every neuron a sample, on average: in the model and on a target."""
+    from matplotlib.figure import Figure
+
+    one, other = model.mean(axis=0), target.mean(axis=0)
+    figure = Figure(figsize=(4.6, 4.4), layout="constrained")
+    axes = figure.subplots()
+    most = max(float(one.max(initial=0)), float(other.max(initial=0)), 1.0)
+    axes.plot([0, most], [0, most], color="0.7", linewidth=1)
+    axes.plot(one, other, linestyle="", marker=".", markersize=3, color=EXCITATORY)
+    axes.set_xlabel("spikes a sample, model in floating point")
+    axes.set_ylabel("on the target")
+    axes.set_title(title, fontsize=10)
+    _bare(axes)
+    figure.savefig(path, dpi=100, pil_kwargs=FAST_PNG)

@@ -23,12 +23,16 @@ class Brian2Backend(Backend):
     description = "Brian2 C++ on this machine, under any tick rules; no chip needed"
 
     def check(self, network: Network, options: Options) -> None:
+        from neurodeploy.backends.brian2.fixed_session import on_the_grid, refuse
         from neurodeploy.backends.brian2.lower import lower
         from neurodeploy.chips.catalogue import rules_by_name
 
         refuse_engine(options)
         rules = rules_by_name(options.rules)
         if not rules.chip:
+            if rules.whole_numbers:
+                refuse(network, rules)
+                network = on_the_grid(network)[0]
             lower(network, rules)
             return
         from neurodeploy.backends.brian2.loihi import lower_program
@@ -37,6 +41,7 @@ class Brian2Backend(Backend):
         lower_program(lower_for_chip(network, rules.chip, options.allow_losses), options)
 
     def examine(self, network: Network, options: Options, steps: int, rates: Rates = UNKNOWN) -> Examination:
+        from neurodeploy.backends.brian2.fixed_session import on_the_grid, refuse
         from neurodeploy.backends.brian2.lower import lower
         from neurodeploy.chips.catalogue import rules_by_name
 
@@ -49,7 +54,10 @@ class Brian2Backend(Backend):
         judge = Keeps(network)
         changes: list[str] = []
         with judge.each():
-            changes = lower(network, rules, judge=judge).changes
+            if rules.whole_numbers:
+                refuse(network, rules)
+                network, _, changes = on_the_grid(network)
+            changes = changes + lower(network, rules, judge=judge).changes
         result = Examination(judge.findings + changed(network, changes))
         result.count(network, steps, rates, judge)
         return result
@@ -58,10 +66,15 @@ class Brian2Backend(Backend):
         from neurodeploy.chips.catalogue import rules_by_name
 
         refuse_engine(options)
-        if rules_by_name(options.rules).chip:
+        rules = rules_by_name(options.rules)
+        if rules.chip:
             from neurodeploy.backends.brian2.loihi_session import LoihiEngineSession
 
             return LoihiEngineSession(network, options)
+        if rules.whole_numbers:
+            from neurodeploy.backends.brian2.fixed_session import FixedPointSession
+
+            return FixedPointSession(network, options)
         from neurodeploy.backends.brian2.session import Brian2Session
 
         return Brian2Session(network, options)

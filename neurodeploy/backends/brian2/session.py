@@ -184,6 +184,7 @@ class Brian2Session(Session):
         scope |= {
             "clip": np.clip,
             "exp": np.exp,
+            "floor": np.floor,
             "int": lambda condition: np.asarray(condition).astype(np.int64),
         }
         exec(update.update, scope)
