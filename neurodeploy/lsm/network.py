@@ -79,9 +79,21 @@ def freeze(network: Network) -> Frozen:
         left_out += int(np.count_nonzero(~kept))
         row = (p.pre_index[kept] + first[p.pre], p.post_index[kept] + first[p.post], p.weight[kept])
         rows[p.pre == INPUT].append(row)
-    pre, post, weight = (np.concatenate(column) for column in zip(*rows[True], strict=True))
-    within = [np.concatenate(column) for column in zip(*rows[False], strict=True)]
-    return Frozen(sizes[INPUT], sum(sizes[1:]), sizes[1], pre, post, weight, *within, left_out=left_out)
+    inputs, within = (
+        tuple(np.concatenate(column) for column in zip(*rows[k], strict=True)) for k in (True, False)
+    )
+    return Frozen(
+        sizes[INPUT],
+        sum(sizes[1:]),
+        sizes[1],
+        input_pre=inputs[0],
+        input_post=inputs[1],
+        input_weight=inputs[2],
+        pre=within[0],
+        post=within[1],
+        weight=within[2],
+        left_out=left_out,
+    )
 
 
 def build(sim: Any, liquid: Frozen, trains: Sequence[np.ndarray]) -> tuple[Any, Any]:
