@@ -361,6 +361,29 @@ def test_a_model_that_is_not_there_is_refused_by_name() -> None:
         subject("cma", [])
 
 
+def told(tmp_path, *sides: Traces) -> str:
+    data = facts("model", list(sides), [compare_sides(*sides)], {}, 0.0)
+    return " ".join(str(line) for line in Result(data, tmp_path).render())
+
+
+def test_weights_of_a_machine_that_learns_when_spikes_come_in_are_not_taken_for_a_difference(
+    tmp_path,
+) -> None:
+    one, same = (traces(network(), {(1, 0)}, rules=rules) for rules in ("spinnaker", "ideal"))
+    other = traces(network(), {(1, 0)}, "emulated", backend="spinnaker")
+    one.weights, same.weights, other.weights = ({"learns": np.full(2, w)} for w in (1.0, 0.5, 0.0))
+    assert "50 % apart at most" in told(tmp_path, one, same) and "says little" not in told(
+        tmp_path, one, same
+    )
+    assert "100 % apart at most, which says little" in told(tmp_path, one, other)
+
+
+def test_two_silent_sides_are_said_to_be_silent(tmp_path) -> None:
+    assert "no neuron fires" in told(
+        tmp_path, *(traces(network(), set(), rules=r) for r in ("spinnaker", "ideal"))
+    )
+
+
 def test_the_result_is_words_and_json(tmp_path) -> None:
     other = network()
     delay(other)

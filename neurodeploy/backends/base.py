@@ -156,12 +156,15 @@ class Backend(ABC):
         Whether it runs on a machine that the user may choose.
     only_rules : str or None
         The tick rules of its machine, where there are no others.
+    weights_wait : bool
+        Whether a synapse learns only when a spike comes in: what has happened since is not yet in the weights it gives.
     """
 
     name: str
     description: str
     has_hardware: bool = False
     only_rules: str | None = None
+    weights_wait: bool = False
 
     def refuse_machine(self, caller: str = "", **given: str | None) -> None:
         """Raise for the first of the `given` settings of a machine, where this backend has no machine.

@@ -19,7 +19,7 @@ from neurodeploy.cache import keep_matplotlib_files
 from neurodeploy.chips.catalogue import rules_by_name
 from neurodeploy.comparison.answers import Answers, apart, apart_words
 from neurodeploy.comparison.divergence import Divergence
-from neurodeploy.comparison.page import page, voltage_words
+from neurodeploy.comparison.page import page, voltage_words, weight_words
 from neurodeploy.comparison.pairs import Pair, Progress, compare_sides
 from neurodeploy.comparison.pictures import rasters
 from neurodeploy.comparison.subjects import Subject, subject
@@ -225,6 +225,7 @@ def _pair_facts(pair: Pair, differing: float, answers: dict[str, Answers]) -> di
         ],
         "model_differences": [asdict(one) for one in pair.models],
         "largest_weight_difference": pair.weight_difference,
+        "weights_of_different_moments": pair.weights_of_different_moments,
         "populations": [
             asdict(compared) | {"differing": compared.differing} | asdict(apart)
             for compared, apart in zip(pair.aligned.populations, pair.distances, strict=True)
@@ -265,8 +266,10 @@ def _render_pair(pair: dict[str, Any]) -> list[Any]:
     name = escape(" and ".join(pair["sides"]))
     shifted = sorted({one["shift"] for one in pair["populations"]} - {0})
     shift = f", after constant shifts of up to {max(shifted, key=abs)} steps" if shifted else ""
-    if not pair["differing"]:
-        lines: list[Any] = [f"[bold green]equal[/]: {name}: 0 of {pair['spikes']:,} spikes differ{shift}"]
+    if not pair["spikes"]:
+        lines: list[Any] = [f"[yellow]equal, and silent[/]: {name}: no neuron fires on either side"]
+    elif not pair["differing"]:
+        lines = [f"[bold green]equal[/]: {name}: 0 of {pair['spikes']:,} spikes differ{shift}"]
     else:
         verdict = "[yellow]within tolerance[/]" if pair["agree"] else "[bold red]part[/]"
         where = pair["first_divergence"]
@@ -291,9 +294,7 @@ def _render_pair(pair: dict[str, Any]) -> list[Any]:
         )
         lines.append(f"  {one['rule']} alone ({one['class']}: {escape(one['decides'])}): {escape(told)}")
     if pair["largest_weight_difference"] is not None:
-        lines.append(
-            f"learned weights at the end: {100 * pair['largest_weight_difference']:.3g} % apart at most"
-        )
+        lines.append(weight_words(pair))
     parted = [one for one in pair["populations"] if one["differing"]]
     if parted:
         columns = (
@@ -301,12 +302,12 @@ def _render_pair(pair: dict[str, Any]) -> list[Any]:
             "spikes",
             "shift",
             "differ",
-            "rates, Hz",
-            "coincidence",
+            "Hz",
+            "coincide",
             "van Rossum",
-            "Victor-Purpura",
+            "Victor-P.",
         )
-        table = Table(*columns, box=box.SIMPLE, pad_edge=False)
+        table = Table(*columns, box=box.SIMPLE, pad_edge=False, collapse_padding=True)
         for one in sorted(parted, key=lambda one: -one["differing"])[:ROWS_SHOWN]:
             table.add_row(
                 escape(one["label"]),

@@ -105,10 +105,7 @@ def _verdict(told: dict[str, Any]) -> list[str]:
     """Whether they agree, the first divergence and its class, in sentences."""
     shifted = sorted({one["shift"] for one in told["populations"]} - {0})
     shift = f", after constant shifts of up to {max(shifted, key=abs)} steps" if shifted else ""
-    lines = [
-        f"{told['differing']:,} of {told['spikes']:,} spikes have no partner{shift}: "
-        + ("equal." if not told["differing"] else "within tolerance." if told["agree"] else "they part.")
-    ]
+    lines = [f"{told['differing']:,} of {told['spikes']:,} spikes have no partner{shift}: " + _how(told)]
     where = told["first_divergence"]
     if where:
         lines += [
@@ -120,10 +117,28 @@ def _verdict(told: dict[str, Any]) -> list[str]:
         words = apart_words(told["answers"])
         lines.append(f"{words[0].upper()}{words[1:]}.")
     if told["largest_weight_difference"] is not None:
-        lines.append(
-            f"Learned weights at the end: {100 * told['largest_weight_difference']:.3g} % apart at most."
-        )
+        words = weight_words(told)
+        lines.append(f"{words[0].upper()}{words[1:]}.")
     return lines
+
+
+def _how(told: dict[str, Any]) -> str:
+    if not told["spikes"]:
+        return "no neuron fires on either side."
+    if not told["differing"]:
+        return "equal."
+    return "within tolerance." if told["agree"] else "they part."
+
+
+def weight_words(told: dict[str, Any]) -> str:
+    """How far learned weights are apart, and whether that says anything."""
+    words = f"learned weights at the end: {100 * told['largest_weight_difference']:.3g} % apart at most"
+    if not told["weights_of_different_moments"]:
+        return words
+    return (
+        f"{words}, which says little: SpiNNaker's synapses learn when a spike comes in, so those weights are as of the"
+        " last one"
+    )
 
 
 def voltage_words(told: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from neurodeploy.backends import registry
 from neurodeploy.chips.catalogue import ASPECTS, rules_by_name
 from neurodeploy.comparison import causes, models
 from neurodeploy.comparison.distances import Distance, distance
@@ -41,6 +42,12 @@ class Pair:
     voltages: list[list[float]] | None
     cause: causes.Cause | None
     weight_difference: float | None
+
+    @property
+    def weights_of_different_moments(self) -> bool:
+        """Whether one side gives weights as of the last spike into each synapse, and the other as of the end."""
+        late = [registry.load(one.side.backend).weights_wait for one in (self.first, self.second)]
+        return late[0] != late[1]
 
     @property
     def share(self) -> float:

@@ -32,6 +32,7 @@ class SpinnakerBackend(Backend):
     name = "spinnaker"
     has_hardware = True
     only_rules = "spinnaker"
+    weights_wait = True
     description = "sPyNNaker on a SpiNNaker board, real or emulated (the chip's own programs), or mapped only"
 
     def __init__(
