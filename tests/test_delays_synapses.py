@@ -135,6 +135,24 @@ def test_case_13_thresholds_give_every_class_the_chosen_rate() -> None:
         readout.calibrate(fields, 1.0)
 
 
+def test_13_the_rate_of_spikes_is_the_one_that_decides_best() -> None:
+    """One class moves in each movie: its rare large evidence tells, at rates that are as low as it is rare."""
+    generator = np.random.default_rng(2)
+    fields, labels = [], []
+    for label in range(3):
+        field = generator.standard_normal((4000, 3))
+        field[:, (label + 1) % 3] += 0.3  # another class is often above its usual evidence
+        field[:40, label] += 5
+        fields.append(field)
+        labels.append(label)
+    thresholds, rate = readout.choose_thresholds(fields, labels)
+    assert rate == 0.01 and (readout.calibrate(fields, rate) == thresholds).all()
+    decided = [readout.decide_by_count(field, thresholds) for field in fields]
+    assert decided == labels
+    often = readout.calibrate(fields, 0.1)
+    assert [readout.decide_by_count(field, often) for field in fields] != labels
+
+
 def test_intervals_are_the_quantiles_of_the_binomial_law() -> None:
     low, high = readout.interval(180, 200)
     assert binom.cdf(low * 200, 200, 0.9) >= 0.05 > binom.cdf(low * 200 - 1, 200, 0.9)
@@ -167,7 +185,7 @@ def test_probes_of_few_inputs_read_the_same_evidence_and_movies_repeat() -> None
             assert np.allclose(found[name], whole, atol=1e-4)
     assert [label for _, label, _ in test] == [label for _, label, _ in test]
     silent = replace(layer, weights=layer.weights * 0, bias=np.eye(4, dtype=np.float32)[2])
-    thresholds = calibrate({"silent": silent}, test, 0.1)
+    thresholds = {name: found for name, (found, _) in calibrate({"silent": silent}, test).items()}
     scores = evaluate({"silent": silent}, test)
     assert scores["silent"].decisions.tolist() == [2, 2, 2]
     assert evaluate({"silent": silent}, test, thresholds)["silent"].decisions.tolist() == [

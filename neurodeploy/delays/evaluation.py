@@ -172,11 +172,14 @@ def evaluate(
     return {name: Score(np.array(made), np.array(labels), images) for name, made in decisions.items()}
 
 
-def calibrate(layers: Mapping[str, Layer], movies: TestSet, rate: float) -> dict[str, np.ndarray]:
-    """θ of every class of every layer at `rate` spikes a voxel, on `movies` of training images."""
+def calibrate(layers: Mapping[str, Layer], movies: TestSet) -> dict[str, tuple[np.ndarray, float]]:
+    """(θ of every class, spikes a voxel) of every layer, by :func:`readout.choose_thresholds` on `movies` of training images."""
     probe = Probe(layers)
-    fields = [probe.fields(events, movies.stride) for events, _, _ in movies]
-    return {name: readout.calibrate([one[name] for one in fields], rate) for name in layers}
+    labels, fields = [], []
+    for events, label, _ in movies:
+        labels.append(label)
+        fields.append(probe.fields(events, movies.stride))
+    return {name: readout.choose_thresholds([one[name] for one in fields], labels) for name in layers}
 
 
 def half_point(sizes: Sequence[float], accuracies: Sequence[float]) -> float:

@@ -7,7 +7,7 @@ class are counted over the window and the field, and the class with most is the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -35,14 +35,6 @@ def decide_by_count(larger: np.ndarray, thresholds: np.ndarray) -> int:
     return int(spike_counts(larger, thresholds).argmax())
 
 
-def spike_rate(synapses: int) -> float:
-    """Spikes a voxel at which thresholds are set: 0.1 below 2,000 synapses, 0.015 from there on.
-
-    With few synapses the evidence takes few values, and a rare one of them says little.
-    """
-    return 0.1 if synapses < 2000 else 0.015
-
-
 def calibrate(fields: Iterable[np.ndarray], rate: float) -> np.ndarray:
     """θ of every class: exceeded in a share `rate` of the voxels of the calibration movies, the same in all classes.
 
@@ -51,8 +43,7 @@ def calibrate(fields: Iterable[np.ndarray], rate: float) -> np.ndarray:
     fields : iterable of ndarray, shape (voxels, classes)
         L of each calibration movie.
     rate : float
-        Spikes a voxel, in (0, 1): 0.02 is one spike in 50 ms.  Lower thresholds are needed where few synapses are
-        left: 0.1 at 652, 0.01 to 0.02 from 2000 on (`prune`, per class).
+        Spikes a voxel, in (0, 1): 0.02 is one spike in 50 ms.
 
     Returns
     -------
@@ -61,9 +52,41 @@ def calibrate(fields: Iterable[np.ndarray], rate: float) -> np.ndarray:
     if not 0 < rate < 1:
         raise RequestError(
             f"The rate of spikes is {rate} a voxel; it has to be between 0 and 1.",
-            fix="give 0.02, or 0.1 at few synapses",
+            fix="give 0.02",
         )
     return np.quantile(np.concatenate(list(fields)), 1 - rate, axis=0)
+
+
+RATES = (0.1, 0.07, 0.05, 0.03, 0.02, 0.015, 0.01)
+"""Spikes a voxel that are tried.  Which is best depends on the layer: 0.1 at 652 synapses of one that was trained
+briefly, 0.02 of one trained to the end, whose counts at 0.1 decide next to nothing right."""
+
+
+def choose_thresholds(fields: Sequence[np.ndarray], labels: Sequence[int]) -> tuple[np.ndarray, float]:
+    """θ of every class at the one of :data:`RATES` that decides best by counts on the calibration movies, and that rate.
+
+    Best is most movies right; of equals, the largest mean lead (right class - best other) / all spikes.
+
+    Parameters
+    ----------
+    fields : sequence of ndarray, shape (voxels, classes)
+        L of each calibration movie.
+    labels : sequence of int
+        Their classes.
+    """
+    tried = []
+    for rate in RATES:
+        thresholds = calibrate(fields, rate)
+        leads = np.array(
+            [_lead(spike_counts(f, thresholds), label) for f, label in zip(fields, labels, strict=True)]
+        )
+        tried.append(((leads > 0).mean(), leads.mean(), thresholds, rate))
+    _, _, thresholds, rate = max(tried, key=lambda one: one[:2])
+    return thresholds, rate
+
+
+def _lead(counts: np.ndarray, label: int) -> float:
+    return float(counts[label] - np.delete(counts, label).max()) / max(counts.sum(), 1)
 
 
 def interval(right: int, total: int) -> tuple[float, float]:

@@ -109,7 +109,7 @@ def run_robustness(
     )
     wanted = out or default_folder("delays-robustness")
     with run_directory(wanted) as folder:
-        thresholds = calibrate({"": layer}, fitted, readout.spike_rate(layer.synapses))[""]
+        thresholds, rate = calibrate({"": layer}, fitted)[""]
         points = [(name, value) for name, (_, values) in DISTURBANCES.items() for value in values]
         probe = Probe({"": layer})
         decisions = np.zeros((len(points), len(READOUTS), movies), np.int64)
@@ -146,6 +146,7 @@ def run_robustness(
             "executed_by": "float",
             "classes": layer.motions.count,
             "synapses": layer.synapses,
+            "spikes_a_voxel": rate,
             "movies": movies,
             "height": height,
             "width": width,

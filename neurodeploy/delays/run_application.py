@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from neurodeploy.cache import keep_matplotlib_files
 from neurodeploy.delays import layer as layers
 from neurodeploy.delays import synapses as lists
@@ -24,7 +22,6 @@ from neurodeploy.delays.evaluation import Score, TestSet, calibrate, evaluate
 from neurodeploy.delays.events import CAMERAS
 from neurodeploy.delays.layer import Layer
 from neurodeploy.delays.movies import MovieSettings
-from neurodeploy.delays.readout import spike_rate
 from neurodeploy.delays.train_application import choose_images
 from neurodeploy.errors import RequestError, did_you_mean
 from neurodeploy.recording import command_line, default_folder, provenance, run_directory, write_json
@@ -47,7 +44,7 @@ SIZES = {
 
 READOUTS = ("evidence", "spikes")
 
-CALIBRATION_MOVIES = 24
+CALIBRATION_MOVIES = 36
 """Movies of training images that thresholds are chosen on."""
 
 
@@ -226,7 +223,7 @@ def run_delays(
     test = TestSet(held_out, layer.motions, frame, movies, seed, stride, accumulate=seen)
     wanted = out or default_folder(f"delays-{experiment}")
     with run_directory(wanted) as folder:
-        thresholds: dict[str, np.ndarray] | None = None
+        thresholds, rates = {}, {}
         if readout == "spikes":
             fitted = TestSet(
                 learned_from,
@@ -238,10 +235,8 @@ def run_delays(
                 accumulate=seen,
                 stream=CALIBRATION,
             )
-            thresholds = {}
-            for rate in sorted({spike_rate(one.synapses) for one in variants.values()}):
-                some = {name: one for name, one in variants.items() if spike_rate(one.synapses) == rate}
-                thresholds |= calibrate(some, fitted, rate)
+            for name, (chosen, rate) in calibrate(variants, fitted).items():
+                thresholds[name], rates[name] = chosen, rate
         scores = evaluate(
             variants,
             test,
@@ -262,6 +257,7 @@ def run_delays(
             "stride": list(stride),
             "readout": readout,
             "camera": camera,
+            **({"spikes_a_voxel": rates} if rates else {}),
             "scores": {
                 name: {"synapses": variants[name].synapses, **score.facts()} for name, score in scores.items()
             },

@@ -27,7 +27,6 @@ from neurodeploy.delays.events import CAMERAS, Events
 from neurodeploy.delays.layer import Layer
 from neurodeploy.delays.movies import MovieSettings
 from neurodeploy.delays.network import Detectors
-from neurodeploy.delays.readout import spike_rate
 from neurodeploy.delays.run_application import CALIBRATION_MOVIES, by_image, choose_size, write_decisions
 from neurodeploy.delays.synapses import Quantised, places, prune, quantise
 from neurodeploy.delays.train_application import choose_images
@@ -84,6 +83,8 @@ class Task:
     bits : int
         Of a weight.
     quantised : Quantised
+    rate : float
+        Spikes a voxel at which thresholds were set.
     made : Detectors
     test : TestSet
     shown : list of (Events, int, str)
@@ -94,6 +95,7 @@ class Task:
     pruned: Layer
     bits: int
     quantised: Quantised
+    rate: float
     made: Detectors
     test: TestSet
     shown: list[tuple[Events, int, str]]
@@ -153,9 +155,9 @@ def prepare(
         stream=STREAM_CALIBRATION,
     )
     test = TestSet(held_out, whole.motions, frame, movies, seed, stride, accumulate=seen)
-    thresholds = calibrate({"": quantised.layer}, fitted, spike_rate(pruned.synapses))[""]
+    thresholds, rate = calibrate({"": quantised.layer}, fitted)[""]
     made = network.detectors(quantised, thresholds, height, width, stride[1])
-    return Task(whole, pruned, bits, quantised, made, test, list(test))
+    return Task(whole, pruned, bits, quantised, rate, made, test, list(test))
 
 
 def describe(made: Detectors, movies: list[Events], target: Backend, rules: str, seed: int = 0) -> Network:
@@ -298,6 +300,7 @@ def run_on_target(
             "synapses_a_place": int(np.count_nonzero(quantised.whole)),
             "bits": task.bits,
             "camera": camera,
+            "spikes_a_voxel": task.rate,
             "weights_clipped": quantised.clipped,
             "weights_vanished": quantised.vanished,
             "neurons": made.synapses.neurons,
