@@ -423,6 +423,10 @@ def lsm_learning(
     restrictions: Annotated[
         bool, typer.Option(help="Also put each of the chip's restrictions on the exact network alone.")
     ] = True,
+    lava: Annotated[
+        bool,
+        typer.Option(help="Run in Lava; else by the reference in NumPy, which is to have the same numbers."),
+    ] = True,
     seed: Seed = 0,
     out: Out = None,
     as_json: Json = False,
@@ -432,7 +436,7 @@ def lsm_learning(
     from neurodeploy.lsm.learning_application import Request, run_learning
 
     request = Request(
-        dataset, data, neurons, astrocyte_weight, snapshots, normalisation, restrictions, seed, out
+        dataset, data, neurons, astrocyte_weight, snapshots, normalisation, restrictions, lava, seed, out
     )
     try:
         with Progress(enabled=not as_json) as progress:

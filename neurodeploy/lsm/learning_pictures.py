@@ -26,7 +26,7 @@ def weights(exact: dict[str, np.ndarray], on_loihi: dict[str, np.ndarray], path:
     figure = Figure(figsize=(9, 2.8), layout="constrained")
     for axes, (name, values) in zip(figure.subplots(1, len(exact)), exact.items(), strict=True):
         edges = np.histogram_bin_edges(np.concatenate([values, on_loihi[name]]), bins=BINS)
-        for side, colour, label in ((values, EXACT, "Brian2"), (on_loihi[name], ON_LOIHI, "Lava")):
+        for side, colour, label in ((values, EXACT, "Brian2"), (on_loihi[name], ON_LOIHI, "Loihi")):
             axes.hist(side, bins=edges, histtype="step", color=colour, label=label)
             axes.axvline(side.mean(), color=colour, linewidth=0.8, linestyle=":")
         axes.set_xlabel(f"weight from {name} (model volts)", fontsize=9)
