@@ -282,7 +282,10 @@ def lsm(
         ),
     ] = "digits",
     data: Annotated[
-        Path | None, typer.Option(help="Folder of the IDX files, plain or .gz.", show_default=False)
+        Path | None,
+        typer.Option(
+            help="Folder of the IDX files, plain or .gz.", show_default="published sets are fetched, once"
+        ),
     ] = None,
     variant: Annotated[str, typer.Option(help="nalsm, lsm-stdp, lsm-ap-stdp or lsm.")] = "nalsm",
     neurons: Annotated[int, typer.Option(help="Of the liquid: a cube, such as 1000 or 8000.")] = 1000,
@@ -321,7 +324,8 @@ def lsm(
         str, typer.Option(help="separate-maximum (the authors') or training-maximum.")
     ] = "separate-maximum",
     readout: Annotated[
-        str, typer.Option(help="Targets of the read-out: soft (the authors') or hard.")
+        str,
+        typer.Option(help="soft (the authors' targets), adadelta (their training too), hard or refitted."),
     ] = "soft",
     kernel_quality: Annotated[
         int,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import struct
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from reference_lsm import hits
 
-from neurodeploy.errors import RequestError
+from neurodeploy.errors import RequestError, RunError
 from neurodeploy.lsm import data
 from neurodeploy.lsm.data import FILES, encode, largest_share, load
 
@@ -96,11 +97,43 @@ def test_files_that_are_not_the_published_ones_are_refused(folder: Path) -> None
         load("mnist", folder)
 
 
+@pytest.fixture
+def published(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """`folder` as the one place that the published files of mnist come from, all packed; a cache of its own."""
+    sums = []
+    for name in sum(FILES.values(), ()):
+        plain, packed = folder / name, folder / f"{name}.gz"
+        if plain.exists():
+            packed.write_bytes(gzip.compress(plain.read_bytes()))
+        sums.append(hashlib.md5(gzip.decompress(packed.read_bytes())).hexdigest())
+    monkeypatch.setattr(data, "PUBLISHED", {"mnist": tuple(sums)})
+    monkeypatch.setattr(data, "SOURCES", {"mnist": ("file:///nowhere", folder.as_uri())})
+    monkeypatch.setenv("NEURODEPLOY_CACHE", str(tmp_path / "cache"))
+    return folder
+
+
+def test_published_files_are_fetched_once_from_the_first_source_that_has_them(published: Path) -> None:
+    found = load("mnist")
+    assert found.training.images.shape == (18, 20)
+    for file in published.glob("*.gz"):
+        file.unlink()
+    np.testing.assert_array_equal(load("mnist").test.images, found.test.images)
+
+
+def test_without_a_network_or_with_another_file_nothing_is_kept(published: Path, tmp_path: Path) -> None:
+    wrong = published / f"{FILES['test'][0]}.gz"
+    wrong.write_bytes(gzip.compress(idx(np.ones((6, 4, 5), np.uint8))))
+    with pytest.raises(RunError, match=r"(?s)t10k-images.*/nowhere.*not the published file.*--data FOLDER"):
+        load("mnist")
+    kept = {path.name for path in (tmp_path / "cache/datasets/mnist").iterdir()}
+    assert kept == {f"{name}.gz" for name in FILES["training"]}
+
+
 @pytest.mark.parametrize(
     "name, where, words",
     [
         ("mnits", None, "Did you mean 'mnist'"),
-        ("mnist", None, "needs --data FOLDER"),
+        ("idx", None, "needs --data FOLDER"),
         ("mnist", Path("/nowhere"), "no such folder"),
         ("digits", Path("/nowhere"), "no meaning beside --dataset digits"),
     ],

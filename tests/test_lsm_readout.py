@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,10 @@ import pytest
 from scipy.special import log_softmax
 
 from neurodeploy.errors import RequestError, ToolchainMissingError
-from neurodeploy.lsm import readout
+from neurodeploy.lsm import adadelta, readout
 from neurodeploy.lsm.application import Request, run_lsm
+
+SOFT = readout.READOUTS["soft"]
 
 
 def samples(count: int, neurons: int = 30) -> tuple[np.ndarray, np.ndarray]:
@@ -19,20 +22,29 @@ def samples(count: int, neurons: int = 30) -> tuple[np.ndarray, np.ndarray]:
     random = np.random.default_rng(2)
     labels = random.integers(0, 10, count)
     rates = np.random.default_rng(3).uniform(2, 12, (10, neurons))
-    return random.poisson(rates[labels]), labels
+    return random.poisson(rates[labels]).astype(np.uint8), labels
 
 
 def test_features_are_shares_of_the_largest_training_share() -> None:
-    x, largest = readout.scaled(np.array([[1, 3], [2, 2], [0, 0]]))
-    np.testing.assert_allclose(x, [[1 / 3, 1], [2 / 3, 2 / 3], [0, 0]], rtol=1e-6)
-    assert largest == 0.75
-    np.testing.assert_allclose(readout.scaled(np.array([[9, 0]]), largest)[0], [[4 / 3, 0]], rtol=1e-6)
+    x = readout.features(np.array([[1, 3], [2, 2], [0, 0]], np.uint8))
+    np.testing.assert_allclose(x.unpacked(), [[1 / 3, 1], [2 / 3, 2 / 3], [0, 0]], rtol=1e-6)
+    assert x.largest == 0.75
+    more = readout.features(np.array([[9, 0]], np.uint8), 0.75)
+    np.testing.assert_allclose(more.unpacked(), [[4 / 3, 0]], rtol=1e-6)
+
+
+def test_unpacking_a_few_samples_at_a_time_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = readout.features(samples(50)[0])
+    monkeypatch.setattr(readout, "VALUES", 7 * 30)
+    blocks = list(x.blocks())
+    assert [rows.stop - rows.start for rows, _ in blocks] == [7] * 7 + [1]
+    np.testing.assert_array_equal(np.concatenate([part for _, part in blocks]), x.unpacked())
 
 
 def test_14_silence_gives_a_class_and_no_nan() -> None:
-    x, largest = readout.scaled(np.zeros((40, 8), np.uint16))
-    assert np.all(x == 0) and largest == 1.0
-    trained = readout.train(x, np.arange(40) % 10, 10, readout.READOUTS["soft"])
+    x = readout.features(np.zeros((40, 8), np.uint8))
+    assert np.all(x.unpacked() == 0) and x.largest == 1.0
+    trained = readout.train(x, np.arange(40) % 10, 10, SOFT)
     assert np.all(np.isfinite(trained.weights)) and np.all(np.isfinite(trained.bias))
     assert np.ptp(trained.classes(x)) == 0
 
@@ -43,11 +55,13 @@ def test_the_soft_target_is_the_softmax_of_plus_and_minus_one() -> None:
 
 
 @pytest.mark.parametrize("name", readout.READOUTS)
-def test_it_learns(name: str) -> None:
+def test_it_learns(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adadelta, "EPOCHS", 300)
     counts, labels = samples(6000)
-    x, largest = readout.scaled(counts[:5000])
-    trained = readout.train(x, labels[:5000], 1000, readout.READOUTS[name])
-    said = trained.classes(readout.scaled(counts[5000:], largest)[0])
+    chosen = readout.READOUTS[name]
+    x = readout.features(counts[:5000])
+    trained = readout.train(x, labels[:5000], 1000, chosen)
+    said = trained.classes(readout.features(counts[5000:], x.largest))
     assert np.mean(said == labels[5000:]) > 0.95
     assert trained.validation == np.mean(trained.classes(x[4000:]) == labels[4000:5000])
 
@@ -55,16 +69,18 @@ def test_it_learns(name: str) -> None:
 def test_it_finds_the_minimum(monkeypatch: pytest.MonkeyPatch) -> None:
     """With a penalty that makes the minimum sharp: no step to a side lowers the loss, in double precision."""
     monkeypatch.setattr(readout, "ROWS", 64)
+    monkeypatch.setattr(readout, "VALUES", 100)
     counts, labels = samples(500, 6)
-    x, _ = readout.scaled(counts)
     chosen = readout.Recipe(0.9, 0.01, "")
-    trained = readout.train(x, labels, 100, chosen)
+    features = readout.features(counts)
+    trained = readout.train(features, labels, 100, chosen)
 
     targets = np.full((400, 10), 0.1 / 9)
     targets[np.arange(400), labels[:400]] = 0.9
+    x = features.unpacked()[:400].astype(float)
 
     def loss(weights: np.ndarray, bias: np.ndarray) -> float:
-        cross = -np.sum(targets * log_softmax(x[:400].astype(float) @ weights + bias, axis=1)) / 400
+        cross = -np.sum(targets * log_softmax(x @ weights + bias, axis=1)) / 400
         return cross + 0.005 * np.sum(weights**2)
 
     # the best iteration for the validation samples need not be the last: it is close, not equal
@@ -75,16 +91,39 @@ def test_it_finds_the_minimum(monkeypatch: pytest.MonkeyPatch) -> None:
         assert loss(w, b) < loss(w + 0.3 * step[0], b + 0.3 * step[1])
 
 
+def test_adadelta_steps_as_its_equations_say() -> None:
+    one = adadelta.Adadelta(1)
+    gradients, steps, value = 0.0, 0.0, 0.0
+    for gradient in (0.3, -0.1, 0.2):
+        gradients = 0.95 * gradients + 0.05 * gradient**2
+        step = gradient * np.sqrt((steps + 1e-8) / (gradients + 1e-8))
+        steps = 0.95 * steps + 0.05 * step**2
+        value -= 0.1 * step
+        one.learn(np.array([gradient], np.float32))
+    assert one.value[0] == pytest.approx(value, rel=1e-4)
+
+
 def test_nothing_of_the_validation_samples_is_learned() -> None:
     counts, labels = samples(600)
-    x, _ = readout.scaled(counts)
-    one = readout.train(x, labels, 200, readout.READOUTS["soft"])
-    other = x.copy()
-    other[400:] = x[400:][::-1]
-    two = readout.train(
-        other, np.concatenate([labels[:400], labels[400:][::-1]]), 200, readout.READOUTS["soft"]
-    )
+    one = readout.train(readout.features(counts), labels, 200, SOFT)
+    other = np.concatenate([counts[:400], counts[400:][::-1]])
+    others = np.concatenate([labels[:400], labels[400:][::-1]])
+    two = readout.train(readout.features(other), others, 200, SOFT)
     np.testing.assert_array_equal(one.weights, two.weights)
+
+
+def test_learned_again_from_the_validation_samples_too() -> None:
+    """In as many iterations, whatever is best on validation; what it says of validation is from before."""
+    counts, labels = samples(600)
+    x = readout.features(counts)
+    one, two = (readout.train(x, labels, 200, replace(SOFT, again=again)) for again in (False, True))
+    assert (two.validation, two.iterations) == (one.validation, one.iterations)
+    seen = {}
+    readout.descend(
+        x, SOFT.targets(labels), SOFT.penalty, one.iterations, lambda k, w, b: seen.update({k: w}) is None
+    )
+    np.testing.assert_array_equal(two.weights, seen[one.iterations])
+    assert np.abs(two.weights - one.weights).max() > 0
 
 
 def test_what_is_not_installed_is_told_before_anything_runs(

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import neurodeploy.lsm.store
 from neurodeploy.errors import RunError
 from neurodeploy.lsm.store import Store, digest
 
@@ -53,11 +54,11 @@ def test_a_full_disk_is_told_and_leaves_the_older_piece(
 ) -> None:
     store.save("one", counts=np.arange(3))
 
-    def full(file, **arrays) -> None:
+    def full(file, arrays) -> None:
         file.write(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(np, "savez_compressed", full)
+    monkeypatch.setattr(neurodeploy.lsm.store, "write", full)
     with pytest.raises(RunError, match="No space left on device") as told:
         store.save("one", counts=np.arange(4))
     assert "same command" in str(told.value)

@@ -219,7 +219,7 @@ def run_lsm(request: Request, progress: Callable[[str, int, int], None] | None =
     chosen = readout.recipe(request.readout)
     choose("variant", request.variant, VARIANTS)
     plastic, snapshots = choose_features(request), choose_snapshots(request)
-    whole = datasets.load(request.dataset, request.data)
+    whole = datasets.load(request.dataset, request.data, progress)
     drives = choose_drives(request, whole)
     dataset = whole.first(request.samples, request.test_samples)
     pixels = dataset.training.images.shape[1]
@@ -227,43 +227,37 @@ def run_lsm(request: Request, progress: Callable[[str, int, int], None] | None =
     design = choose_design(request, inputs)
     wanted = request.out or default_folder(f"lsm-{request.dataset}-{request.variant}")
     with run_directory(wanted) as folder:
-        wall: dict[str, float] = {}
-        started = time.perf_counter()
+        spent = Spent()
         network = build(design)
-        wall["wiring"] = time.perf_counter() - started
+        spent.on("wiring")
 
-        started = time.perf_counter()
         learned = len(dataset.training.labels) - dataset.validation
         formed = None
         if snapshots:
             shown = dataset.training.images[:learned]
             formed = phases.form(network, shown, drives["training"], snapshots, progress)
             network = phases.with_weights(network, formed.weights)
-        wall["snapshots"] = time.perf_counter() - started
+        spent.on("snapshots")
 
-        started = time.perf_counter()
         samples = {
             "training": (dataset.training, drives["training"]),
             "test": (dataset.test, drives["test"]),
         }
         processes = request.processes or os.cpu_count() or 1
         found = phases.features(network, plastic, samples, processes, request.scheduler, progress)
-        wall["samples"] = time.perf_counter() - started
+        spent.on("samples")
 
-        started = time.perf_counter()
-        x, scale = readout.scaled(found.counts["training"])
+        x = readout.features(found.counts["training"])
         trained = readout.train(x, dataset.training.labels, dataset.validation, chosen, progress)
-        del x
-        said = trained.classes(readout.scaled(found.counts["test"], scale)[0])
-        wall["read-out"] = time.perf_counter() - started
+        said = trained.classes(readout.features(found.counts["test"], x.largest))
+        spent.on("read-out")
 
-        started = time.perf_counter()
         watched = watch(network, plastic, dataset, drives["training"])
         draw(folder, design, network, formed, watched, dataset, said)
         quality = None
         if request.kernel_quality:
             quality = kernel_quality(request, network, plastic, dataset, drives["test"], found, progress)
-        wall["measures and pictures"] = time.perf_counter() - started
+        spent.on("measures and pictures")
         write_decisions(folder / "decisions.csv", dataset.test.labels, said)
         data = {
             **describe(request, design, dataset, snapshots, plastic),
@@ -281,7 +275,8 @@ def run_lsm(request: Request, progress: Callable[[str, int, int], None] | None =
             "changes": changes(dataset, drives["test"]),
             "warnings": warnings(dataset, found),
             "peak_memory_mb": peak_memory_mb() + watched.engine_mb * (1 if request.scheduler else processes),
-            "wall_seconds": {**wall, "all": time.perf_counter() - began},
+            "wall_seconds": {**spent.wall, "all": time.perf_counter() - began},
+            "processor_seconds": spent.processor,
         }
         write_json(folder / "metrics.json", data)
         facts = provenance(
@@ -385,6 +380,29 @@ def warnings(dataset: Dataset, found: phases.Features) -> list[str]:
             " all of these are taken for the same class"
         )
     return notes
+
+
+class Spent:
+    """Seconds that each part of a run took.
+
+    Attributes
+    ----------
+    wall : dict of str to float
+    processor : dict of str to float
+        Of this process and of those it started and ended; not of a cluster's workers.
+    """
+
+    def __init__(self) -> None:
+        self.wall: dict[str, float] = {}
+        self.processor: dict[str, float] = {}
+        self._since = time.perf_counter(), sum(os.times()[:4])
+
+    def on(self, part: str) -> None:
+        """What has passed since the last part was spent on this one."""
+        now = time.perf_counter(), sum(os.times()[:4])
+        self.wall[part] = now[0] - self._since[0]
+        self.processor[part] = now[1] - self._since[1]
+        self._since = now
 
 
 def peak_memory_mb() -> float:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import http.client
 import struct
+import urllib.request
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from neurodeploy.errors import RequestError, ToolchainMissingError, did_you_mean
+from neurodeploy.cache import cache_folder
+from neurodeploy.errors import RequestError, RunError, ToolchainMissingError, did_you_mean
 
 FILES = {
     "training": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
@@ -42,6 +46,19 @@ DATASETS = {
     "nmnist-simulated": "the same MNIST files, seen by a simulated event camera in three saccades (not the recordings N-MNIST)",
     "idx": "four IDX files of your own, named as MNIST's",
 }
+
+SOURCES = {
+    "mnist": (
+        "https://ossci-datasets.s3.amazonaws.com/mnist",
+        "https://storage.googleapis.com/cvdf-datasets/mnist",
+    ),
+    "fashion-mnist": ("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",),
+}
+"""Where the published files are, as ``.gz``, tried in this order: mirrors of MNIST (those of torchvision), and Fashion-MNIST's
+publisher (github.com/zalandoresearch/fashion-mnist).  What comes must have the published checksum."""
+
+TIMEOUT_S = 20.0
+"""Without an answer, after which the next source is tried."""
 
 FILES_OF = {"nmnist-simulated": "mnist"}
 """Sets that are made of another one's files."""
@@ -114,14 +131,20 @@ class Dataset:
         return replace(self, training=fewer[0], test=fewer[1], validation=validation)
 
 
-def load(name: str = "digits", folder: Path | None = None) -> Dataset:
-    """The images called `name`, from `folder` where they are files.
+def load(
+    name: str = "digits",
+    folder: Path | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Dataset:
+    """The images called `name`, from `folder` where they are files; published ones without a folder are fetched, once.
 
     Raises
     ------
     RequestError
         There is no such set; a file is missing, truncated, damaged, not IDX, or not the published one; images and labels differ
         in number; sizes differ.
+    RunError
+        They cannot be fetched.
     """
     if name not in DATASETS:
         raise RequestError(
@@ -136,6 +159,11 @@ def load(name: str = "digits", folder: Path | None = None) -> Dataset:
                 fix="name the files' set, such as --dataset mnist, or leave --data out",
             )
         return digits()
+    files_of = FILES_OF.get(name, name)
+    if folder is None and files_of in PUBLISHED:
+        folder = fetched(
+            files_of, dict(zip(sum(FILES.values(), ()), PUBLISHED[files_of], strict=True)), progress
+        )
     if folder is None:
         raise RequestError(
             f"--dataset {name} needs --data FOLDER",
@@ -209,6 +237,43 @@ def idx_folder(folder: Path, name: str) -> Dataset:
     if not validation:
         raise RequestError(f"{folder}: {len(sets['training'].labels)} training images", fix="use six or more")
     return Dataset(name, sets["training"], sets["test"], validation, checksums)
+
+
+def fetched(
+    name: str, files: dict[str, str], progress: Callable[[str, int, int], None] | None = None
+) -> Path:
+    """The folder of the cache that holds the `files` (name -> MD5) of a published set; what is not there yet is fetched.
+
+    Raises
+    ------
+    RunError
+        No source gives a file whole.
+    """
+    folder = cache_folder() / "datasets" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    for done, (file, published) in enumerate(files.items()):
+        if progress is not None:
+            progress("fetch", done, len(files))
+        path, unfinished = folder / f"{file}.gz", folder / f"unfinished-{file}.gz"
+        failures: list[str] = []
+        for source in () if path.exists() else SOURCES[name]:
+            address = f"{source}/{path.name}"
+            try:
+                with urllib.request.urlopen(address, timeout=TIMEOUT_S) as answer:
+                    unfinished.write_bytes(answer.read())
+                read_idx(unfinished, published, name)
+                unfinished.replace(path)
+                break
+            except (OSError, http.client.HTTPException, RequestError) as error:
+                failures.append(f"{address}: {getattr(error, 'reason', error)}")
+        if not path.exists():
+            unfinished.unlink(missing_ok=True)
+            raise RunError(
+                f"Cannot fetch {path.name} of {name}",
+                why="\n       ".join(failures),
+                fix="fetch the four files where there is a network, and name their folder: --data FOLDER",
+            )
+    return folder
 
 
 def find(folder: Path, name: str) -> Path:

@@ -143,7 +143,7 @@ class Features:
 
     Attributes
     ----------
-    counts : dict of str to ndarray of uint16, shape (n, neurons)
+    counts : dict of str to ndarray of uint8, shape (n, neurons)
         By part, a key of :data:`FIRST_NUMBER`.
     inputs : dict of str to ndarray, shape (n,)
         Spikes of all input neurons.
@@ -159,10 +159,11 @@ class Features:
     resumed: int
 
     def digest(self) -> str:
-        """SHA-256 of all counts."""
+        """SHA-256 of all counts, two bytes each."""
         sha = hashlib.sha256()
         for part in self.counts:
-            sha.update(np.ascontiguousarray(self.counts[part], dtype="<u2").data)
+            for begin in range(0, len(self.counts[part]), BLOCK):
+                sha.update(self.counts[part][begin : begin + BLOCK].astype("<u2").data)
         return sha.hexdigest()
 
 
@@ -193,9 +194,8 @@ def features(
     protocol = FEATURES[plastic]
     facts = {"network": network.digest(), "protocol": asdict(protocol), "program": program(network, plastic)}
     total = sum(len(images.labels) for images, _ in samples.values())
-    counts = {
-        part: np.zeros((len(one.labels), _neurons(network)), np.uint16) for part, (one, _) in samples.items()
-    }
+    neurons = sum(population.size for population in network.populations[1:])
+    counts = {part: np.zeros((len(one.labels), neurons), np.uint8) for part, (one, _) in samples.items()}
     inputs = {part: np.zeros(len(images.labels), np.int64) for part, (images, _) in samples.items()}
     store = Store("counts", **facts)
     blocks: list[Block] = []
@@ -233,7 +233,3 @@ def features(
         finally:
             shared.close()
     return Features(counts, inputs, store.folder.name, resumed)
-
-
-def _neurons(network: Network) -> int:
-    return sum(population.size for population in network.populations[1:])

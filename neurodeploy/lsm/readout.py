@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
 from neurodeploy.errors import RequestError, ToolchainMissingError, did_you_mean
+from neurodeploy.lsm import adadelta
 from neurodeploy.lsm.data import CLASSES
 
 SOFT = float(np.exp(1) / (np.exp(1) + (CLASSES - 1) * np.exp(-1)))
@@ -27,16 +28,31 @@ class Recipe:
     penalty : float
         Factor on half the sum of squared weights.
     words : str
+    adadelta : bool
+        Whether it is trained as the authors do (:mod:`neurodeploy.lsm.adadelta`), and not by L-BFGS.
+    again : bool
+        Whether, once the iteration that is best on validation is known, everything is learned again, from the validation
+        samples too, in as many iterations.
     """
 
     target: float
     penalty: float
     words: str
+    adadelta: bool = False
+    again: bool = False
+
+    def targets(self, labels: np.ndarray) -> np.ndarray:
+        """Of each sample, float32 (n, classes)."""
+        wanted = np.full((len(labels), CLASSES), (1 - self.target) / (CLASSES - 1), np.float32)
+        wanted[np.arange(len(labels)), labels] = self.target
+        return wanted
 
 
 READOUTS = {
     "soft": Recipe(SOFT, 5e-10, "the authors' soft targets and penalty"),
+    "adadelta": Recipe(SOFT, 5e-10, "the same, by the authors' 5,000 epochs of Adadelta", adadelta=True),
     "hard": Recipe(1.0, 1e-5, "hard targets, a penalty of 1e-5"),
+    "refitted": Recipe(1.0, 1e-5, "the same, then learned again from the validation images too", again=True),
 }
 
 ITERATIONS = 500
@@ -48,37 +64,67 @@ LOOK_EVERY = 5
 PATIENCE = 100
 """Iterations without a better validation accuracy, after which training ends."""
 
-
 ROWS = 2048
-"""Samples at a time: a thread's share, and few enough to stay in a processor's cache from one product to the next.  Sums have
-the same order on any number of threads."""
+"""Samples at a time: a thread's share.  Sums have the same order on any number of threads."""
+
+VALUES = 1 << 21
+"""Features that are unpacked from counts at a time: few enough to stay in a processor's cache from one product to the next."""
 
 
-def scaled(counts: np.ndarray, largest: float | None = None) -> tuple[np.ndarray, float]:
-    r"""Features:
+@dataclass
+class Features:
+    r"""What a read-out sees of samples, unpacked from their counts a few samples at a time:
 
     .. math:: x_i = \frac{n_i / \sum_j n_j}{largest}
 
+    A sample without spikes has features of 0.
+
+    Attributes
+    ----------
+    counts : ndarray of uint8, shape (n, neurons)
+    factors : ndarray of float32, shape (n,)
+        On a sample's counts.
+    largest : float
+        Of the training samples.
+    """
+
+    counts: np.ndarray
+    factors: np.ndarray
+    largest: float
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+    def __getitem__(self, rows: slice) -> Features:
+        return Features(self.counts[rows], self.factors[rows], self.largest)
+
+    def unpacked(self) -> np.ndarray:
+        """As float32, shape (n, neurons)."""
+        x = self.counts.astype(np.float32)
+        x *= self.factors[:, None]
+        return x
+
+    def blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
+        """A few samples at a time, unpacked."""
+        step = max(1, VALUES // max(1, self.counts.shape[1]))
+        for begin in range(0, len(self), step):
+            rows = slice(begin, min(begin + step, len(self)))
+            yield rows, self[rows].unpacked()
+
+
+def features(counts: np.ndarray, largest: float | None = None) -> Features:
+    """Features of samples.
+
     Parameters
     ----------
-    counts : ndarray, shape (n, neurons)
-        A sample without spikes has features of 0.
+    counts : ndarray of uint8, shape (n, neurons)
     largest : float, optional
         Of the training samples; None takes it from these.
-
-    Returns
-    -------
-    ndarray of float32, shape (n, neurons)
-    float
-        `largest`.
     """
-    features = counts.astype(np.float32)
-    total = features.sum(axis=1, keepdims=True)
-    features /= np.where(total > 0, total, np.float32(1.0))
+    shares = 1.0 / np.maximum(counts.sum(axis=1, dtype=np.int64), 1)
     if largest is None:
-        largest = float(features.max(initial=0.0)) or 1.0
-    features /= np.float32(largest)
-    return features, largest
+        largest = float(np.max(counts.max(axis=1, initial=0) * shares, initial=0.0)) or 1.0
+    return Features(counts, (shares / largest).astype(np.float32), largest)
 
 
 @dataclass
@@ -100,9 +146,9 @@ class Trained:
     validation: float
     iterations: int
 
-    def classes(self, features: np.ndarray) -> np.ndarray:
+    def classes(self, features: Features) -> np.ndarray:
         """The most probable class of each sample."""
-        return np.argmax(features @ self.weights + self.bias, axis=1)
+        return np.concatenate([np.argmax(x @ self.weights + self.bias, axis=1) for _, x in features.blocks()])
 
 
 def recipe(name: str) -> Recipe:
@@ -124,76 +170,125 @@ def recipe(name: str) -> Recipe:
 
 
 def train(
-    features: np.ndarray,
+    x: Features,
     labels: np.ndarray,
     validation: int,
     chosen: Recipe,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Trained:
+    """Learn from all samples but the last `validation`; the weights of the iteration that classifies those best.
+
+    See :func:`descend`.  Where the recipe says so, everything is then learned again, from all samples, in as many iterations.
+    """
+    learned = len(labels) - validation
+    held, held_labels = x[learned:], labels[learned:]
+    best = Trained(np.empty(0), np.empty(0), -1.0, 0)
+    by, most = (adadelta.descend, adadelta.EPOCHS) if chosen.adadelta else (descend, ITERATIONS)
+
+    def look(iteration: int, weights: np.ndarray, bias: np.ndarray) -> bool:
+        nonlocal best
+        if progress is not None:
+            progress("read-out", iteration, most)
+        if iteration % LOOK_EVERY == 0:
+            found = Trained(weights, bias, 0.0, iteration)
+            found.validation = float(np.mean(found.classes(held) == held_labels))
+            if found.validation > best.validation:
+                best = found
+        return chosen.adadelta or iteration - best.iterations < PATIENCE
+
+    by(x[:learned], chosen.targets(labels[:learned]), chosen.penalty, most, look)
+    if chosen.again:
+
+        def keep(iteration: int, weights: np.ndarray, bias: np.ndarray) -> bool:
+            nonlocal best
+            best = Trained(weights, bias, best.validation, iteration)
+            return True
+
+        by(x, chosen.targets(labels), chosen.penalty, best.iterations, keep)
+    if progress is not None:
+        progress("read-out", most, most)
+    return best
+
+
+def descend(
+    x: Features,
+    targets: np.ndarray,
+    penalty: float,
+    iterations: int,
+    look: Callable[[int, np.ndarray, np.ndarray], bool],
+) -> None:
     r"""Multinomial logistic regression by L-BFGS, from weights of 0:
 
     .. math:: \min_{W, b} -\frac1n \sum_k \sum_c q_{kc} \log \mathrm{softmax}(x_k W + b)_c + \frac{\lambda}{2} |W|^2
 
-    with targets q of 1, or the soft one, for the right class.  The last `validation` samples are not learned from; the weights
-    are those of the iteration that classifies them best.  Inside, variables are scaled as if every feature had mean 0 and
+    Inside, variables are scaled as if every feature had mean 0 and
     standard deviation 1: the same minimum, in a tenth of the iterations.
+
+    Parameters
+    ----------
+    x : Features
+    targets : ndarray of float32, shape (n, classes)
+        q: what is learned.
+    penalty : float
+        Lambda.
+    iterations : int
+        At most.
+    look : function of iteration, weights and bias
+        Called at the start and after every iteration; False ends it.
     """
     from scipy.optimize import minimize
     from threadpoolctl import threadpool_limits
 
-    learned = len(labels) - validation
-    x, held, held_labels = features[:learned], features[learned:], labels[learned:]
-    targets = np.full((learned, CLASSES), (1 - chosen.target) / (CLASSES - 1), np.float32)
-    targets[np.arange(learned), labels[:learned]] = chosen.target
-    shape = x.shape[1], CLASSES
-    mean = x.mean(axis=0, dtype=np.float64)
-    spread = x.std(axis=0, dtype=np.float64)[:, None]
-    spread[spread == 0] = 1.0
-    best = Trained(np.zeros(shape, np.float32), np.zeros(CLASSES, np.float32), -1.0, 0)
-    iteration = -1
+    count = len(targets)
+    shape = x.counts.shape[1], CLASSES
+    parts = [slice(begin, min(begin + ROWS, count)) for begin in range(0, count, ROWS)]
+    done = 0
+
+    def moments(rows: slice) -> np.ndarray:
+        found = np.zeros((2, shape[0]))
+        for _, some in x[rows].blocks():
+            found += some.sum(axis=0), np.einsum("ki,ki->i", some, some)
+        return found
 
     def split(flat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         weights = flat[CLASSES:].reshape(shape) / spread
         return weights.astype(np.float32), (flat[:CLASSES] - mean @ weights).astype(np.float32)
 
-    def part(weights: np.ndarray, bias: np.ndarray, begin: int) -> tuple[float, np.ndarray, np.ndarray]:
-        rows = slice(begin, begin + ROWS)
-        logits = x[rows] @ weights + bias
-        logits -= logits.max(axis=1, keepdims=True)
-        logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
-        slope = np.exp(logits) - targets[rows]
-        return -float(np.sum(targets[rows] * logits, dtype=np.float64)), x[rows].T @ slope, slope.sum(axis=0)
+    def part(weights: np.ndarray, bias: np.ndarray, rows: slice) -> tuple[float, np.ndarray, np.ndarray]:
+        cross, by_weights, by_bias = 0.0, np.zeros(shape, np.float32), np.zeros(CLASSES, np.float32)
+        aims = targets[rows]
+        for inner, some in x[rows].blocks():
+            logits = some @ weights + bias
+            logits -= logits.max(axis=1, keepdims=True)
+            logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
+            slope = np.exp(logits) - aims[inner]
+            cross -= float(np.sum(aims[inner] * logits, dtype=np.float64))
+            by_weights += some.T @ slope
+            by_bias += slope.sum(axis=0)
+        return cross, by_weights, by_bias
 
     def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
         weights, bias = split(flat)
         total, by_weights, by_bias = 0.0, np.zeros(shape), np.zeros(CLASSES)
-        for cross, one, other in pool.map(lambda begin: part(weights, bias, begin), range(0, learned, ROWS)):
-            total += cross / learned
-            by_weights += one / learned
-            by_bias += other / learned
-        by_weights += chosen.penalty * weights - mean[:, None] * by_bias
+        for cross, one, other in pool.map(lambda rows: part(weights, bias, rows), parts):
+            total += cross / count
+            by_weights += one / count
+            by_bias += other / count
+        by_weights += penalty * weights - mean[:, None] * by_bias
         gradient = np.concatenate([by_bias, (by_weights / spread).ravel()])
-        return total + chosen.penalty / 2 * float(np.sum(np.square(weights, dtype=np.float64))), gradient
+        return total + penalty / 2 * float(np.sum(np.square(weights, dtype=np.float64))), gradient
 
-    def look(flat: np.ndarray) -> None:
-        nonlocal best, iteration
-        iteration += 1
-        if progress is not None:
-            progress("read-out", iteration, ITERATIONS)
-        if iteration % LOOK_EVERY:
-            return
-        weights, bias = split(flat)
-        right = float(np.mean(np.argmax(held @ weights + bias, axis=1) == held_labels))
-        if right > best.validation:
-            best = Trained(weights, bias, right, iteration)
-        elif iteration - best.iterations >= PATIENCE:
+    def follow(flat: np.ndarray) -> None:
+        nonlocal done
+        done += 1
+        if not look(done, *split(flat)):
             raise StopIteration
 
     start = np.zeros(CLASSES * (shape[0] + 1))
-    options = {"maxiter": ITERATIONS, "maxfun": 2 * ITERATIONS, "ftol": 0.0, "gtol": 0.0, "maxcor": 20}
-    look(start)
+    options = {"maxiter": iterations, "maxfun": 2 * iterations, "ftol": 0.0, "gtol": 0.0, "maxcor": 20}
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
-        minimize(loss, start, jac=True, method="L-BFGS-B", callback=look, options=options)
-    if progress is not None:
-        progress("read-out", ITERATIONS, ITERATIONS)
-    return best
+        mean, square = np.sum(list(pool.map(moments, parts)), axis=0) / count
+        spread = np.sqrt(np.maximum(square - mean**2, 0.0))[:, None]
+        spread[spread < 1e-6] = 1.0
+        if look(0, *split(start)) and iterations:
+            minimize(loss, start, jac=True, method="L-BFGS-B", callback=follow, options=options)

@@ -14,6 +14,7 @@ import os
 import zipfile
 import zlib
 from collections.abc import Iterator
+from typing import IO
 
 import numpy as np
 
@@ -24,6 +25,14 @@ from neurodeploy.errors import RunError
 def digest(**facts: object) -> str:
     """SHA-256 of `facts`: the same facts, the same store."""
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def write(file: IO[bytes], arrays: dict[str, np.ndarray]) -> None:
+    """An ``.npz``, packed with least effort: `numpy.savez_compressed` takes ten times as long for a fifth less."""
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as packed:
+        for name, array in arrays.items():
+            with packed.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, array, allow_pickle=False)
 
 
 class Store:
@@ -69,7 +78,7 @@ class Store:
         unfinished = self.folder / f"{name}.unfinished"
         try:
             with unfinished.open("wb") as file:
-                np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+                write(file, arrays)
             unfinished.replace(self.folder / f"{name}.npz")
         except OSError as error:
             unfinished.unlink(missing_ok=True)

@@ -196,14 +196,13 @@ def run_on_target(
         training = _training_counts(ready, given, options, request, learn_from, progress)
         wall["training counts"] = time.perf_counter() - started
         started = time.perf_counter()
-        x, scale = readout.scaled(training)
+        x = readout.features(training)
         trained = readout.train(x, dataset.training.labels, dataset.validation, chosen, progress)
-        del x
         said = {
             f"the target, {shown.report.executed_by}": trained.classes(
-                readout.scaled(shown.counts, scale)[0]
+                readout.features(shown.counts, x.largest)
             ),
-            "the model in floating point": trained.classes(readout.scaled(shown.in_model, scale)[0]),
+            "the model in floating point": trained.classes(readout.features(shown.in_model, x.largest)),
         }
         wall["read-out"] = time.perf_counter() - started
         data, facts = _describe(

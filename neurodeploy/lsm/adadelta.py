@@ -1,0 +1,71 @@
+"""The authors' own training of the read-out; L-BFGS (:mod:`neurodeploy.lsm.readout`) needs a hundredth of its passes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from neurodeploy.lsm.readout import Features
+
+EPOCHS = 5000
+"""Over all training samples, in a fixed order (``NALSM_RUN_MAIN_SIM_MNIST.py``)."""
+
+RATE, RHO, EPSILON = 0.1, 0.95, 1e-8
+"""Learning rate (``NALSM_OUTPUT_LAYER.py``); the others are TensorFlow 1's defaults."""
+
+BATCH = {1000: 250, 8000: 50}
+"""Samples a step, by the size of the liquid (the repository's README)."""
+
+
+class Adadelta:
+    r"""One array that learns:
+
+    .. math::
+        a &\leftarrow \rho a + (1 - \rho) g^2 \\
+        s &= g \sqrt{\frac{u + \epsilon}{a + \epsilon}}, \qquad u \leftarrow \rho u + (1 - \rho) s^2 \\
+        w &\leftarrow w - \eta s
+    """
+
+    def __init__(self, *shape: int) -> None:
+        self.value, self._gradients, self._steps = (np.zeros(shape, np.float32) for _ in range(3))
+
+    def learn(self, gradient: np.ndarray) -> None:
+        """One step down the gradient."""
+        self._gradients *= RHO
+        self._gradients += (1 - RHO) * gradient**2
+        step = gradient * np.sqrt((self._steps + EPSILON) / (self._gradients + EPSILON))
+        self._steps *= RHO
+        self._steps += (1 - RHO) * step**2
+        self.value -= RATE * step
+
+
+def descend(
+    x: Features,
+    targets: np.ndarray,
+    penalty: float,
+    epochs: int,
+    look: Callable[[int, np.ndarray, np.ndarray], bool],
+) -> None:
+    """Learn by Adadelta, in a fixed order of samples; otherwise as :func:`neurodeploy.lsm.readout.descend`.
+
+    Features are divided by the largest of the training samples, where the authors divide each batch by its own.
+    """
+    neurons = x.counts.shape[1]
+    batch = BATCH[max(n for n in BATCH if n <= max(neurons, min(BATCH)))]
+    weights, bias = Adadelta(neurons, targets.shape[1]), Adadelta(targets.shape[1])
+    for epoch in range(1, epochs + 1):
+        for begin in range(0, len(targets), batch):
+            rows = slice(begin, min(begin + batch, len(targets)))
+            some = x[rows].unpacked()
+            logits = some @ weights.value + bias.value
+            slope = np.exp(logits - logits.max(axis=1, keepdims=True))
+            slope /= slope.sum(axis=1, keepdims=True)
+            slope -= targets[rows]
+            slope /= len(some)
+            weights.learn(some.T @ slope + np.float32(penalty) * weights.value)
+            bias.learn(slope.sum(axis=0))
+        if not look(epoch, weights.value.copy(), bias.value.copy()):
+            return
