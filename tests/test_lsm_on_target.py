@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from neurodeploy.errors import RequestError, RunError
 from neurodeploy.lsm import network, presentation
 from neurodeploy.lsm.application import Request
 from neurodeploy.lsm.model import Design, build
-from neurodeploy.lsm.target_application import refuse, refuse_without_backend
+from neurodeploy.lsm.target_application import refuse, refuse_without_backend, run_on_target
 from neurodeploy.options import RunOptions
 
 
@@ -84,3 +86,18 @@ def test_the_parts_of_the_chips_constants_are_whole_and_small_enough_for_a_doubl
             assert np.all(values == np.floor(values)) and np.all(np.abs(values) < 1 << 17), name
     with pytest.raises(RequestError, match="tau_syn_E"):
         spinnaker_fixed.coefficients(p | {"tau_syn_E": np.full(2, 1e-6)}, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("backend", "more", "said"),
+    [
+        ("lohi", {}, "Did you mean 'loihi'"),
+        ("brian2", {"hardware": "spin5"}, "no use for hardware 'spin5'"),
+        ("brian2", {"rules": "spinaker"}, "Did you mean 'spinnaker'"),
+    ],
+)
+def test_a_wrong_target_is_told_before_the_liquid_forms(backend, more, said, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("neurodeploy.lsm.target_application.prepare", None)
+    with pytest.raises(RequestError, match=said):
+        run_on_target(replace(options(backend), **more), Request(out=tmp_path / "run"))
+    assert not (tmp_path / "run").exists()

@@ -18,7 +18,10 @@ from typing import Any
 
 import numpy as np
 
+from neurodeploy.backends import registry
+from neurodeploy.backends.base import Options
 from neurodeploy.cache import keep_matplotlib_files
+from neurodeploy.chips.catalogue import rules_by_name
 from neurodeploy.errors import RequestError
 from neurodeploy.lsm import data as datasets
 from neurodeploy.lsm import phases, readout, saccades
@@ -169,6 +172,7 @@ def run_on_target(
     wanted = request.out or default_folder(f"lsm-{request.dataset}-{options.backend}")
     with run_directory(wanted) as folder:
         given = options.of_backend(RULES.get(options.backend, "spinnaker"), folder, progress)
+        _refuse_early(options, given)
         wall: dict[str, float] = {}
         ready = prepare(request, progress)
         dataset, test = ready.dataset, ready.dataset.test
@@ -253,6 +257,14 @@ def refuse(options: RunOptions, request: Request, learn_from: str) -> None:
             )
 
 
+def _refuse_early(options: RunOptions, given: Options) -> None:
+    """Raise what is wrong with the target before a liquid forms for minutes."""
+    rules_by_name(given.rules)
+    target = registry.load(options.backend)
+    target.refuse_machine(hardware=given.hardware, host=given.host, faults=given.faults)
+    target.require(given)
+
+
 def refuse_without_backend(machine: dict[str, str | None], learn_from: str) -> None:
     """Raise for options of a target where there is none.
 
@@ -273,7 +285,7 @@ def refuse_without_backend(machine: dict[str, str | None], learn_from: str) -> N
 
 def _training_counts(
     ready: Prepared,
-    given: Any,
+    given: Options,
     options: RunOptions,
     request: Request,
     learn_from: str,
