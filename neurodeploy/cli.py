@@ -674,7 +674,9 @@ def remove(name: Name, debug: Debug = False) -> None:
 def compare(
     model: Annotated[
         str,
-        typer.Argument(help="cam, delays, or the path of a PyNN script; its own arguments come after --."),
+        typer.Argument(
+            help="cam, lsm, delays, or the path of a PyNN script; its own arguments come after --."
+        ),
     ],
     arguments: Annotated[list[str] | None, typer.Argument(help="Arguments of the script.")] = None,
     against: Annotated[
@@ -700,6 +702,16 @@ def compare(
     experiment: Annotated[
         str | None,
         typer.Option(help="cam: functional, stress, state-map or random.", show_default="functional"),
+    ] = None,
+    neurons: Annotated[int | None, typer.Option(help="lsm: neurons.", show_default="1000")] = None,
+    snapshots: Annotated[
+        int | None, typer.Option(min=0, help="lsm: the liquid forms by this many.", show_default="10000")
+    ] = None,
+    samples: Annotated[
+        int | None, typer.Option(min=1, help="lsm: its read-out learns from this many.", show_default="all")
+    ] = None,
+    test_samples: Annotated[
+        int | None, typer.Option(min=1, help="lsm: images that are shown.", show_default="10")
     ] = None,
     movies: Annotated[
         int | None, typer.Option(min=1, help="delays: movies that are shown.", show_default="12")
@@ -737,6 +749,10 @@ def compare(
             progress.show,
             seed,
             experiment=experiment,
+            neurons=neurons,
+            snapshots=snapshots,
+            samples=samples,
+            test_samples=test_samples,
             movies=movies,
             synapses=synapses,
             bits=bits,

@@ -52,6 +52,10 @@ class RunOptions:
         return given
 
 
+def _flag(option: str) -> str:
+    return "--" + option.replace("_", "-")
+
+
 def own_options(
     model: str, make: Callable[..., Any], given: Mapping[str, Any], others: Sequence[str] = ()
 ) -> dict[str, Any]:
@@ -65,9 +69,9 @@ def own_options(
     own = [name for name in inspect.signature(make).parameters if name not in others]
     for option, value in given.items():
         if value is not None and option not in own:
-            known = ", ".join(f"--{name}" for name in own)
+            known = ", ".join(map(_flag, own))
             raise RequestError(
-                f"--{option} {value} has no meaning for {model}", fix=f"its options are {known}"
+                f"{_flag(option)} {value} has no meaning for {model}", fix=f"its options are {known}"
             )
     return {option: value for option, value in given.items() if option in own}
 
@@ -77,7 +81,7 @@ def refuse_options_of_a_script(given: Mapping[str, Any]) -> None:
     for option, value in given.items():
         if value:
             raise RequestError(
-                f"--{option} {value} has no meaning for a script", fix="its own arguments come after --"
+                f"{_flag(option)} {value} has no meaning for a script", fix="its own arguments come after --"
             )
 
 

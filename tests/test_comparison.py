@@ -218,6 +218,35 @@ def test_nothing_is_claimed_where_nothing_was_found() -> None:
     assert found.cause == "unknown"
 
 
+def test_the_same_rules_in_whole_numbers_part_by_rounding() -> None:
+    one = traces(network(), {(1, 0)}, rules="spinnaker")
+    other = traces(network(), {(2, 0)}, "chip arithmetic", rules="spinnaker-fixed")
+    found = compare_sides(one, other).cause
+    assert found is not None
+    assert (found.cause, found.words.split(",")[0]) == ("rounding", "the same rules on the same engine")
+
+
+def test_a_model_that_is_run_in_its_own_way_is_run_so_on_the_engine_that_answers_for_the_chip(
+    monkeypatch,
+) -> None:
+    def halves(session, steps: int) -> None:
+        session.run(steps // 2)
+        session.run(steps - steps // 2)
+
+    seen = []
+
+    def execute(side, model, steps, *_, protocol, **__) -> Traces:
+        seen.append((side.options.rules, steps, protocol))
+        return one
+
+    monkeypatch.setattr(causes, "execute", execute)
+    one = traces(network(), {(1, 0)})
+    other = traces(network(), {(1, 0)}, "emulated", backend="spinnaker")
+    other.protocol = halves
+    assert causes.whole_numbers(other) == one.spikes
+    assert seen == [("spinnaker-fixed", 50, halves)]
+
+
 def test_every_aspect_has_a_class() -> None:
     assert set(causes.CLASSES) == set(ASPECTS)
 

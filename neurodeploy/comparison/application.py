@@ -60,15 +60,15 @@ def compare(
         sides = [
             (one, replace(side, options=replace(side.options, progress=progress))) for one, side in sides
         ]
-        described = [(side, *one.describe(side)) for one, side in sides]
-        for side, network, _ in described:
+        described = [one.describe(side) for one, side in sides]
+        for (_, side), (network, _) in zip(sides, described, strict=True):
             refuse_early(side, network)
         traces = []
-        for number, (side, network, steps) in enumerate(described):
+        for number, ((one, side), (network, steps)) in enumerate(zip(sides, described, strict=True)):
             if progress:
                 progress("sides", number, len(sides))
             beside = folder / f"side-{number}-{side.backend}"
-            traces.append(execute(side, network, steps, folder=beside))
+            traces.append(execute(side, network, steps, folder=beside, protocol=one.protocol))
         pairs = [compare_sides(one, other, progress) for one, other in itertools.combinations(traces, 2)]
         answers = {
             trace.side.name: one.answers(trace)
@@ -115,7 +115,9 @@ def choose_sides(
         backend.refuse_machine(hardware=machine)
         given = Options(hardware=machine, allow_losses=allow_losses)
         for one in subjects:
-            chosen = replace(given, rules=rule or backend.default_rules(given) or one.rules)
+            chosen = replace(
+                given, rules=rule or backend.only_rules or backend.default_rules(given) or one.rules
+            )
             rules_by_name(chosen.rules)
             sides.append((one, Side(name, chosen, one.name if len(subjects) > 1 else "")))
     if len(sides) < 2:

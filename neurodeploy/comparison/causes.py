@@ -12,9 +12,11 @@ from dataclasses import dataclass, replace
 
 from neurodeploy.chips import spinnaker_core
 from neurodeploy.chips.catalogue import ASPECTS, mixture, rules_by_name
+from neurodeploy.chips.spinnaker import SPINNAKER
+from neurodeploy.chips.spinnaker_fixed import SPINNAKER_FIXED
 from neurodeploy.comparison.divergence import Aligned, Divergence, Spikes, align
 from neurodeploy.comparison.models import ModelDifference
-from neurodeploy.comparison.traces import Side, Traces, execute
+from neurodeploy.comparison.traces import Side, Traces, execute, straight
 from neurodeploy.errors import UnsupportedError
 from neurodeploy.findings import LOST, VANISHED
 
@@ -138,6 +140,9 @@ def numbers(first: Traces, second: Traces) -> Cause:
             return Cause("clipping", told[0], [])
     if {traces.report.executed_by for traces in (first, second)} == {"float"}:
         return Cause("unknown", "both in floating point, under the same rules", [])
+    if _apart_in_numbers_alone(first, second):
+        words = "the same rules on the same engine, on one side alone in the chip's whole numbers"
+        return Cause("rounding", words, [])
     for traces in (first, second):
         model = whole_numbers(traces)
         if model is None:
@@ -150,6 +155,12 @@ def numbers(first: Traces, second: Traces) -> Cause:
     return Cause("unknown", "no model of these whole numbers covers this network", [])
 
 
+def _apart_in_numbers_alone(first: Traces, second: Traces) -> bool:
+    sides = (first.side, second.side)
+    rules = {side.options.rules for side in sides}
+    return rules == {SPINNAKER.name, SPINNAKER_FIXED.name} and {side.backend for side in sides} == {ENGINE}
+
+
 def whole_numbers(traces: Traces) -> Spikes | None:
     """Spikes of the same Network in our own account of the chip's whole numbers; None where there is none."""
     rules = traces.side.options.rules
@@ -157,6 +168,8 @@ def whole_numbers(traces: Traces) -> Spikes | None:
         if rules_by_name(rules).chip and traces.side.backend != ENGINE:
             return _on_engine(traces, rules).spikes
         if traces.report.executed_by in ("emulated", "silicon"):
+            if traces.protocol is not straight:
+                return _on_engine(traces, SPINNAKER_FIXED.name).spikes
             outcome = spinnaker_core.simulate(traces.network, traces.steps)
             labels = [population.label for population in traces.network.populations]
             return {labels[position]: spikes for position, spikes in outcome.spikes.items()}
@@ -167,7 +180,7 @@ def whole_numbers(traces: Traces) -> Spikes | None:
 
 def _on_engine(traces: Traces, rules: str) -> Traces:
     side = Side(ENGINE, replace(traces.side.options, rules=rules, hardware=None, host=None, faults=None))
-    return execute(side, traces.network, traces.steps)
+    return execute(side, traces.network, traces.steps, protocol=traces.protocol)
 
 
 def _same(one: Divergence, other: Divergence) -> bool:

@@ -87,7 +87,9 @@ def _voltages(first: Traces, second: Traces, aligned: Aligned) -> list[list[floa
     found = []
     for traces, step in ((first, parted.step), (second, parted.step + shift)):
         watched = (parted.population, parted.neuron)
-        samples = execute(traces.side, traces.network, step + 2, [watched]).samples[watched]
+        samples = execute(traces.side, traces.network, step + 2, [watched], protocol=traces.protocol).samples[
+            watched
+        ]
         late = rules_by_name(traces.side.options.rules).spike_is_at_end_of_step
         before = max(step - 1 if late else step, 0)
         found.append([float(v) for v in samples[before : before + 2]])

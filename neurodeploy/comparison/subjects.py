@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -10,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from neurodeploy.backends.base import Session
 from neurodeploy.comparison.answers import Answer, Answers
-from neurodeploy.comparison.traces import Side, Traces
+from neurodeploy.comparison.traces import Protocol, Side, Traces, straight
 from neurodeploy.errors import RequestError, did_you_mean
 from neurodeploy.models.network import Network
 from neurodeploy.options import own_options, refuse_arguments, refuse_options_of_a_script
@@ -32,6 +35,8 @@ class Subject:
         What the model says in its own terms.
     changes : function to list of str
         What was done to the model for every side, once it is described.
+    protocol : Protocol
+        How a session of it is run.
     """
 
     name: str
@@ -39,6 +44,7 @@ class Subject:
     describe: Callable[[Side], tuple[Network, int]]
     answers: Callable[[Traces], Answers] | None = None
     changes: Callable[[], list[str]] = list
+    protocol: Protocol = straight
 
 
 def memory(experiment: str | None = None, seed: int = 0) -> Subject:
@@ -123,6 +129,99 @@ def detectors(
     return Subject(name, RULES, build, answers, lambda: made()[0].changes)
 
 
+IMAGES = 10
+"""Test images shown to the liquid where the user names no number."""
+
+
+def liquid(
+    neurons: int | None = None,
+    snapshots: int | None = None,
+    samples: int | None = None,
+    test_samples: int | None = None,
+    seed: int = 0,
+) -> Subject:
+    """The astrocyte-gated liquid, formed and frozen: images of digits as the same input spikes on every side.
+
+    Its read-out has learned from counts of the model in floating point, and decides here.
+    """
+    from neurodeploy.backends import registry
+    from neurodeploy.backends.brian2.trials.session import Trials
+    from neurodeploy.lsm import phases, presentation, readout
+    from neurodeploy.lsm.application import Request
+    from neurodeploy.lsm.network import LIQUID, densest
+    from neurodeploy.lsm.presentation import PERIOD_MS
+    from neurodeploy.lsm.target_application import RULES, Prepared, changes_of, prepare
+
+    images = IMAGES if test_samples is None else test_samples
+    request = Request(
+        neurons=1000 if neurons is None else neurons,
+        snapshots=snapshots,
+        samples=samples,
+        test_samples=images,
+        seed=seed,
+    )
+
+    @cache
+    def made() -> tuple[Prepared, Network, list[np.ndarray]]:
+        readout.recipe(request.readout)  # what it needs is missing now rather than at the end
+        ready = prepare(request)
+        trials = Trials(ready.network, plastic=False)
+        try:
+            shown, drive = ready.dataset.test.images, ready.drives["test"]
+            trains, _ = presentation.drive(trials, shown, drive, "test", 0)
+        finally:
+            trials.end()
+        times = presentation.spike_times(trains, ready.liquid.inputs)
+        dense = densest(ready.liquid.inputs, PERIOD_MS)
+        network = presentation.describe(ready.liquid, dense, registry.load("brian2"), "spinnaker", seed)
+        return ready, network, times
+
+    def build(side: Side) -> tuple[Network, int]:
+        ready, network, _ = made()
+        return network, len(ready.dataset.test.labels) * PERIOD_MS
+
+    def one_by_one(session: Session, steps: int) -> None:
+        ready, network, times = made()
+        rest = np.full(ready.liquid.neurons, network.population(LIQUID).parameters["v_rest"])
+        session.set_spike_times(0, times)
+        for begin in range(0, steps, PERIOD_MS):
+            if begin:
+                session.set_state(1, "v", rest)
+            session.run(min(PERIOD_MS, steps - begin))
+
+    @cache
+    def read_out() -> tuple[readout.Trained, float]:
+        ready = made()[0]
+        training = ready.dataset.training
+        drives = {"training": (training, ready.drives["training"])}
+        counts = phases.features(ready.network, False, drives, os.cpu_count() or 1).counts["training"]
+        x = readout.features(counts)
+        recipe = readout.recipe(request.readout)
+        return readout.train(x, training.labels, ready.dataset.validation, recipe), x.largest
+
+    def answers(traces: Traces) -> Answers:
+        labels = made()[0].dataset.test.labels.tolist()
+        counts, _ = presentation.counted(*traces.spikes[LIQUID], (len(labels), request.neurons))
+        trained, largest = read_out()
+        said = trained.classes(readout.features(counts, largest)).tolist()
+        each = [
+            Answer(f"image {number}", str(given), str(label), given == label)
+            for number, (given, label) in enumerate(zip(said, labels, strict=True))
+        ]
+        right = sum(one.right for one in each)
+        text = f"{right} of {len(each)} digits right ({100 * right / len(each):.1f} %)"
+        return Answers(text, each, counts, {"right": right, "images": len(each)})
+
+    def changes() -> list[str]:
+        ready, _, times = made()
+        digest = hashlib.sha256(b"".join(one.tobytes() for one in times)).hexdigest()
+        spikes = sum(map(len, times))
+        return [*changes_of(ready), f"input handed over as it runs: {spikes:,} spikes, SHA-256 {digest[:12]}"]
+
+    name = f"lsm, {images} image{'s' * (images > 1)}"
+    return Subject(name, RULES["brian2"], build, answers, changes, one_by_one)
+
+
 def script(path: Path, arguments: list[str]) -> Subject:
     """A PyNN script as far as its first ``run``; executed once, so that every side has the same connections."""
     from neurodeploy.models.pynn.scripts import capture
@@ -136,7 +235,7 @@ def script(path: Path, arguments: list[str]) -> Subject:
     return Subject(path.name, captured.rules or "ideal", lambda _: (network, steps))
 
 
-MODELS: dict[str, Callable[..., Subject]] = {"cam": memory, "delays": detectors}
+MODELS: dict[str, Callable[..., Subject]] = {"cam": memory, "lsm": liquid, "delays": detectors}
 
 
 def subject(model: str, arguments: list[str], **given: Any) -> Subject:

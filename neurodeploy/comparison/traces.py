@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from neurodeploy.backends import registry
-from neurodeploy.backends.base import Options, Report
+from neurodeploy.backends.base import Options, Report, Session
 from neurodeploy.errors import RequestError
 from neurodeploy.models.network import Network, Recorded
+
+Protocol = Callable[[Session, int], None]
+"""Runs a session for a number of steps, and does on the way what belongs to the model: input, states that are set."""
+
+
+def straight(session: Session, steps: int) -> None:
+    """Nothing on the way."""
+    session.run(steps)
 
 
 @dataclass(frozen=True)
@@ -56,6 +64,8 @@ class Traces:
         Projection that learns -> weights at the end, in the Network's order.
     samples : dict of (str, int) to ndarray, shape (n_samples,)
         Population and neuron -> v in mV, where it was asked for.
+    protocol : Protocol
+        How it was run.
     """
 
     side: Side
@@ -65,6 +75,7 @@ class Traces:
     spikes: dict[str, tuple[np.ndarray, np.ndarray]]
     weights: dict[str, np.ndarray]
     samples: dict[tuple[str, int], np.ndarray] = field(default_factory=dict)
+    protocol: Protocol = straight
 
 
 def refuse_early(side: Side, network: Network) -> None:
@@ -80,6 +91,7 @@ def execute(
     steps: int,
     watched: Sequence[tuple[str, int]] = (),
     folder: Path | None = None,
+    protocol: Protocol = straight,
 ) -> Traces:
     """Run `network` for `steps` steps on `side`: all spikes, all weights that learn, and v of the `watched` neurons.
 
@@ -103,7 +115,7 @@ def execute(
     network = replace(network, recorded=recorded)
     session = registry.load(side.backend).open(network, replace(side.options, folder=folder))
     try:
-        session.run(steps)
+        protocol(session, steps)
         if session.report.facts.get("mapped_only"):
             raise RequestError(
                 f"{side.name} maps a model and runs nothing",
@@ -128,4 +140,4 @@ def execute(
         }
     finally:
         session.end()
-    return Traces(side, network, steps, session.report, spikes, weights, samples)
+    return Traces(side, network, steps, session.report, spikes, weights, samples, protocol)

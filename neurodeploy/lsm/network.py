@@ -33,6 +33,9 @@ CELL = MODEL | {"tau_m": TAU_M, "cm": TAU_M * _LEAK * MODEL["cm"] / TIME_STEP_MS
 GAIN = MODEL["tau_syn_E"] / TIME_STEP_MS * -math.expm1(-TIME_STEP_MS / MODEL["tau_syn_E"])
 """What a chip multiplies a weight by, 0.632."""
 
+LIQUID = "liquid"
+"""Label of its population."""
+
 SMALLEST = W_MAX / 256
 """Synapses with smaller weights are left out: in eight bits they may be 0, and a chip would refuse them."""
 
@@ -112,7 +115,7 @@ def build(sim: Any, liquid: Frozen, trains: Sequence[np.ndarray]) -> tuple[Any, 
         ``input`` and ``liquid``, whose spikes are recorded.
     """
     source = sim.Population(liquid.inputs, sim.SpikeSourceArray(spike_times=list(trains)), label="input")
-    neurons = sim.Population(liquid.neurons, sim.IF_curr_exp(**CELL), label="liquid")
+    neurons = sim.Population(liquid.neurons, sim.IF_curr_exp(**CELL), label=LIQUID)
     neurons.initialize(v=CELL["v_rest"])
     neurons.record("spikes")
     groups = (

@@ -217,12 +217,23 @@ class _Target:
         times, neurons = self.session.spikes(1)
         steps = np.rint(np.asarray(times) / TIME_STEP_MS).astype(np.int64) - first
         mine = steps >= 0
-        sample, step = np.divmod(steps[mine], PERIOD_MS)
-        _refuse_restless(sample, step)
-        within = step < SAMPLE_MS
-        counts = np.zeros((len(trains), self.liquid.neurons), np.uint16)
-        np.add.at(counts, (sample[within], neurons[mine][within]), 1)
-        return counts, int(np.count_nonzero(~within))
+        return counted(steps[mine], neurons[mine], (len(trains), self.liquid.neurons))
+
+
+def counted(steps: np.ndarray, neurons: np.ndarray, shape: tuple[int, int]) -> tuple[np.ndarray, int]:
+    """Spikes of every neuron in every sample, `shape` being (samples, neurons), and of all of them in the pauses.
+
+    Raises
+    ------
+    RunError
+        The liquid does not fall silent after an image.
+    """
+    sample, step = np.divmod(steps, PERIOD_MS)
+    _refuse_restless(sample, step)
+    within = step < SAMPLE_MS
+    counts = np.zeros(shape, np.uint16)
+    np.add.at(counts, (sample[within], neurons[within]), 1)
+    return counts, int(np.count_nonzero(~within))
 
 
 def _refuse_restless(sample: np.ndarray, step: np.ndarray) -> None:

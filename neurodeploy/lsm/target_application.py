@@ -225,6 +225,18 @@ def run_on_target(
     return TargetResult(data, wanted)
 
 
+def changes_of(ready: Prepared) -> list[str]:
+    """What is another than in the model, on every target."""
+    liquid = ready.liquid
+    return [
+        f"{liquid.left_out:,} of {liquid.left_out + liquid.synapses:,} synapses are smaller than {SMALLEST:.3g} nA and left"
+        " out",
+        "neurons rest while they are refractory (the model's integrate), and spikes of one source add up (the model: the last"
+        " one counts alone)",
+        *changes(ready.dataset, ready.drives["test"]),
+    ]
+
+
 def refuse(options: RunOptions, request: Request, learn_from: str) -> None:
     """Raise for what has no meaning on a target.
 
@@ -356,11 +368,7 @@ def _describe(
         "cores": report.facts.get("cores"),
         "seed": request.seed,
         "changes": [
-            f"{liquid.left_out:,} of {liquid.left_out + liquid.synapses:,} synapses are smaller than {SMALLEST:.3g} nA and left"
-            " out",
-            "neurons rest while they are refractory (the model's integrate), and spikes of one source add up (the model: the last"
-            " one counts alone)",
-            *changes(ready.dataset, ready.drives["test"]),
+            *changes_of(ready),
             *report.changes,
         ],
     }
