@@ -26,10 +26,9 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from time import perf_counter
 
 import numpy as np
-from processor_time import family, processor_seconds
+from processor_time import Stopwatch
 
 from neurodeploy import toolchains
 from neurodeploy.backends.base import Options
@@ -174,20 +173,6 @@ def agree(states: dict[str, State], what: str) -> None:
 
 Timed = tuple[State, tuple[float, float]]
 """State after a run, and its seconds: of the wall, and of processors."""
-
-
-class Stopwatch:
-    """Seconds of the wall and of processors that a block takes in this process's child `pid` and those it started."""
-
-    def __init__(self, pid: int) -> None:
-        self.pids = family(pid)
-
-    def __enter__(self) -> Stopwatch:
-        self.started, self.used = perf_counter(), processor_seconds(self.pids)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.seconds = perf_counter() - self.started, processor_seconds(self.pids) - self.used
 
 
 def stock(program: LoihiProgram, folder: Path, steps: int) -> Timed:

@@ -138,9 +138,14 @@ def _read_file(file: Path) -> np.ndarray:
             f"{file} cannot be read as an image ({error}).",
             fix="save it as a PNG, a JPEG, or an array of shape (height, width) or (height, width, 3)",
         ) from error
-    if not np.isfinite(pixels).all() or pixels.std() == 0:
-        what = "has no contrast" if np.isfinite(pixels).all() else "has pixels that are not finite"
-        raise RequestError(f"{file} {what}.", why="nothing would be seen to move", fix="take it out")
+    if not np.isfinite(pixels).all():
+        raise RequestError(
+            f"{file} has pixels that are not finite.",
+            why="whitening would spread them over the whole image",
+            fix="mend it or take it out",
+        )
+    if pixels.std() == 0:
+        raise RequestError(f"{file} has no contrast.", why="nothing would be seen to move", fix="take it out")
     return pixels
 
 
