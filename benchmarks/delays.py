@@ -36,7 +36,7 @@ from neurodeploy import toolchains
 from neurodeploy.backends import registry
 from neurodeploy.backends.base import Options
 from neurodeploy.delays import layer as layers
-from neurodeploy.delays import network, readout
+from neurodeploy.delays import network
 from neurodeploy.delays.events import Events, from_frames
 from neurodeploy.delays.images import embedded
 from neurodeploy.delays.movies import MovieSettings, make_movie
@@ -44,8 +44,8 @@ from neurodeploy.delays.network import Detectors
 from neurodeploy.delays.synapses import Quantised, expand, prune, quantise, to_synapses
 from neurodeploy.models import pynn as sim
 
-BITS, STEPS = 8, 64
-"""Of a weight; ms of movie."""
+BITS, STEPS, RATE = 8, 64, 0.02
+"""Of a weight; ms of movie; spikes of a class at a place and ms."""
 
 SYNAPSES, SYNAPSES_SIDE = (652, 2_000, 8_000, 32_000, 64_000, 131_000), 24
 FRAMES = {652: (32, 48, 64, 96), 8_000: (20, 24, 32, 48)}
@@ -72,9 +72,8 @@ class Case:
         self.events = from_frames(movie.frames, selectivity)
         self.dense, self.kernels = dense_operands(self.quantised, self.events)
         sums = torch.nn.functional.conv3d(self.dense, self.kernels)[0].numpy()
-        # as many spikes from every class as the readout asks for
         by_class = sums.reshape(2, -1, *sums.shape[1:]).swapaxes(0, 1).reshape(len(sums) // 2, -1)
-        theta = np.floor(np.quantile(by_class, 1 - readout.spike_rate(self.synapses), axis=1))
+        theta = np.floor(np.quantile(by_class, 1 - RATE, axis=1))
         self.theta = np.maximum(theta, 0).astype(np.int64)
 
     def detectors(self) -> Detectors:
