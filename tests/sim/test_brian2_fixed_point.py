@@ -40,7 +40,7 @@ def differences(network: Network, engine: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("seed", [1, 2, 11])
+@pytest.mark.parametrize("seed", [1, 11])
 def test_every_sample_and_spike_is_the_cores(seed: int) -> None:
     network = random_networks(count=28, steps=STEPS, seed=seed, cells=("IF_curr_exp",))
     assert sum(len(s) for s, _ in spinnaker_core.simulate(network, STEPS).spikes.values()) > 80

@@ -100,13 +100,17 @@ def on_the_grid(network: Network) -> tuple[Network, dict[int, np.ndarray], list[
     populations = [
         replace(
             p,
-            initial_values={
-                name: accum(np.broadcast_to(v, p.size)) / ONE for name, v in p.initial_values.items()
-            },
+            initial_values={name: _held(np.broadcast_to(v, p.size)) for name, v in p.initial_values.items()},
         )
         for p in network.populations
     ]
     return replace(network, populations=populations, projections=projections), largest, changes
+
+
+def _held(values: np.ndarray) -> np.ndarray:
+    """`values` as the chip has them; each different one is rounded once."""
+    different, which = np.unique(values, return_inverse=True)
+    return (accum(different) / ONE)[which]
 
 
 def _moved(label: str, weight: np.ndarray, held: np.ndarray, step: float) -> list[str]:
@@ -145,7 +149,7 @@ class FixedPointSession(Brian2Session):
                 self.set_state(position, variable, population.initial_values[variable])
 
     def set_state(self, population: int, variable: str, values: np.ndarray) -> None:
-        held = accum(np.asarray(values, dtype=float)) / ONE
+        held = _held(np.asarray(values, dtype=float))
         super().set_state(population, variable, held)
         if variable in BEGINNINGS:
             place = self.lowered.placements[population]
