@@ -3,7 +3,7 @@
 The loop is single precision, one thread, the same compiler flags.  Both run the same wiring and images; hits are drawn from
 different generators, so that spike counts agree on average.  Processor seconds of each process, the least of some runs.
 
-    python benchmarks/lsm.py [--data MNIST_FOLDER] [--neurons 1000] [--trials 400] [--runs 3]
+    python benchmarks/lsm.py [--data MNIST_FOLDER] [--neurons 1000 2197 4096 8000] [--trials 400] [--runs 3]
 """
 
 from __future__ import annotations
@@ -19,7 +19,16 @@ import numpy as np
 from neurodeploy.backends.brian2 import compiler
 from neurodeploy.backends.brian2.trials.session import Protocol, Trials
 from neurodeploy.lsm.data import encode, largest_share, load
-from neurodeploy.lsm.model import FADE, KICK_MV, SAMPLE_MS, SNAPSHOT_MS, Design, build, excitatory_count
+from neurodeploy.lsm.model import (
+    ASTROCYTE_WEIGHT,
+    FADE,
+    KICK_MV,
+    SAMPLE_MS,
+    SNAPSHOT_MS,
+    Design,
+    build,
+    excitatory_count,
+)
 
 WARM_UP = 1500
 """Snapshots before anything is measured, so that the liquid has left its first, loud state."""
@@ -75,44 +84,48 @@ def loop(
     return seconds, said
 
 
+def measure(neurons: int, images: np.ndarray, trials: int, runs: int, program: Path) -> None:
+    """Print the costs of a liquid of `neurons`."""
+    p = encode(images[: max(trials * 12, WARM_UP)], largest_share(images))
+    sizes = [n for n in ASTROCYTE_WEIGHT if n <= max(neurons, min(ASTROCYTE_WEIGHT))]
+    design = Design(neurons, p.shape[1], astrocyte_weight=ASTROCYTE_WEIGHT[max(sizes)])
+    network = build(design)
+    _, _, weights = ours(network, True, p[:WARM_UP], Protocol(SNAPSHOT_MS, KICK_MV))
+    for projection, weight in zip(network.projections, weights, strict=True):
+        projection.weight = weight
+    cases = {
+        "forming, 20 ms": (True, trials * 12, Protocol(SNAPSHOT_MS, KICK_MV)),
+        "features, plastic, 250 ms": (True, trials, Protocol(SAMPLE_MS, KICK_MV, 1, FADE, restore=True)),
+        "features, frozen, 250 ms": (False, trials, Protocol(SAMPLE_MS, KICK_MV, 1)),
+    }
+    print(f"N = {design.neurons}, {network.synapse_count:,} synapses")
+    for name, (plastic, count, protocol) in cases.items():
+        shown = p[:count]
+        theirs = [loop(program, design, network, plastic, shown, protocol) for _ in range(runs)]
+        mine = [ours(network, plastic, shown, protocol)[:2] for _ in range(runs)]
+        a, b = min(theirs)[0] / len(shown) * 1e3, min(mine)[0] / len(shown) * 1e3
+        spikes = f"{theirs[0][1][0] / len(shown):.0f}, {mine[0][1] / len(shown):.0f}"
+        print(f"{name:28} {a:8.3f} {b:8.3f} {b / a:6.2f}  {spikes}", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path)
-    parser.add_argument("--neurons", type=int, default=1000)
+    parser.add_argument("--neurons", type=int, nargs="+", default=[1000])
     parser.add_argument("--trials", type=int, default=400)
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
     images = load("mnist" if options.data else "digits", options.data).training.images
-    p = encode(images[: max(options.trials * 12, WARM_UP)], largest_share(images))
-    design = Design(options.neurons, p.shape[1], astrocyte_weight=0.015)
-    network = build(design)
-    _, _, weights = ours(network, True, p[:WARM_UP], Protocol(SNAPSHOT_MS, KICK_MV))
-    for projection, weight in zip(network.projections, weights, strict=True):
-        projection.weight = weight
     with tempfile.TemporaryDirectory() as folder:
         program = Path(folder) / "loop"
         source = Path(__file__).parent / "lsm_loop.cpp"
         subprocess.run([compiler.compiler(), *compiler.FLAGS, source, "-o", program], check=True)
-        cases = {
-            "forming, 20 ms": (True, options.trials * 12, Protocol(SNAPSHOT_MS, KICK_MV)),
-            "features, plastic, 250 ms": (
-                True,
-                options.trials,
-                Protocol(SAMPLE_MS, KICK_MV, 1, FADE, restore=True),
-            ),
-            "features, frozen, 250 ms": (False, options.trials, Protocol(SAMPLE_MS, KICK_MV, 1)),
-        }
-        print(f"N = {design.neurons}, {network.synapse_count:,} synapses, {compiler.compiler()}")
+        print(compiler.compiler())
         print(f"{'':28} {'loop ms':>8} {'ours ms':>8} {'ratio':>6}  liquid spikes a trial (loop, ours)")
-        for name, (plastic, count, protocol) in cases.items():
-            shown = p[:count]
-            theirs = [loop(program, design, network, plastic, shown, protocol) for _ in range(options.runs)]
-            mine = [ours(network, plastic, shown, protocol)[:2] for _ in range(options.runs)]
-            a, b = min(theirs)[0] / len(shown) * 1e3, min(mine)[0] / len(shown) * 1e3
-            spikes = f"{theirs[0][1][0] / len(shown):.0f}, {mine[0][1] / len(shown):.0f}"
-            print(f"{name:28} {a:8.3f} {b:8.3f} {b / a:6.2f}  {spikes}")
+        for neurons in options.neurons:
+            measure(neurons, images, options.trials, options.runs, program)
 
 
 if __name__ == "__main__":
