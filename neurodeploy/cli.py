@@ -204,6 +204,13 @@ def delays(
     images: Annotated[
         Path | None, typer.Option(help="Folder of your own images.", show_default="the embedded ones")
     ] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            help="robustness and clouds: file of what is decided, to go on from where it is there, and to write.",
+            show_default=False,
+        ),
+    ] = None,
     backend: Annotated[
         str | None,
         typer.Option(
@@ -243,6 +250,7 @@ def delays(
         "--size": size,
         "--images": images,
         "--camera": camera,
+        "--checkpoint": checkpoint,
         "--sensor": sensor,
         "--backend": backend,
     }
@@ -255,10 +263,12 @@ def delays(
         elif experiment == "motifs":
             result = run_motifs(seed, out=out, progress=progress.show)
         elif experiment == "clouds":
-            result = run_clouds(model, synapses, movies, seed, out, progress.show, camera=seen)
+            result = run_clouds(
+                model, synapses, movies, seed, out, progress.show, camera=seen, checkpoint=checkpoint
+            )
         elif experiment == "robustness":
             result = run_robustness(
-                model, synapses, movies, size or "paper", images, seed, out, progress.show, seen
+                model, synapses, movies, size or "paper", images, seed, out, progress.show, seen, checkpoint
             )
         elif backend is None:
             read, frame = readout or "evidence", size or "paper"

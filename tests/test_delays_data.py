@@ -11,7 +11,7 @@ from neurodeploy.delays import events as event_models
 from neurodeploy.delays import images
 from neurodeploy.delays.events import OFF, ON, Events, from_array, from_dense, from_frames
 from neurodeploy.delays.images import Image
-from neurodeploy.delays.motion_clouds import CloudSettings, make_cloud
+from neurodeploy.delays.motion_clouds import CloudSettings, make_cloud, random_cloud
 from neurodeploy.delays.motions import MEAN_BLOCK_MS, Motions, label_sequence
 from neurodeploy.delays.movies import MovieSettings, glide, make_movie
 from neurodeploy.errors import RequestError
@@ -284,6 +284,13 @@ def test_clouds_move_with_the_velocity_of_their_class_and_leave_the_global_rando
         found = minimise_phase(np.angle(cross[low]), np.abs(cross[low]), fy[low], fx[low], 4 * v)
         assert np.abs(found - 4 * v).max() < 0.3
     assert np.random.random() == expected
+
+
+def test_clouds_are_those_of_the_package() -> None:
+    package = pytest.importorskip("MotionClouds", reason="the extra 'motionclouds' is not installed")
+    envelope = package.envelope_gabor(*package.get_grids(24, 20, 16), V_X=0.2, V_Y=-0.3, B_V=0.1)
+    theirs, ours = package.random_cloud(envelope, seed=7), random_cloud(envelope, 7)
+    assert np.abs(ours - theirs).max() < 1e-5 * theirs.std()
 
 
 def test_bad_clouds_are_refused_in_words() -> None:

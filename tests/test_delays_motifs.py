@@ -31,8 +31,9 @@ def test_case_1_a_motif_is_found_at_its_end_and_nothing_else_is() -> None:
 
 def test_case_3_known_kernels_find_what_correlation_and_other_kernels_do_not() -> None:
     """The published defaults, 4 trials: 95 and 77 % found within the specified margins, other kernels under 1 %."""
-    shares = [motifs.trial(MotifSettings(), seed=0, number=number) for number in range(4)]
-    mean = {name: np.mean([one[name] for one in shares]) for name in shares[0]}
+    mean, each = motifs.run_trials(MotifSettings(), seed=0, count=4)
+    assert sum(one["occurrences"] for one in each) == mean["occurrences"] > 800
+    assert mean["low_5"] < mean["true positives"] < mean["high_95"]
     assert abs(mean["true positives"] - 0.95) <= 0.02 and mean["true negatives"] > 0.999
     assert abs(mean["correlation"] - 0.77) <= 0.04 and mean["other kernels"] < 0.01
     assert mean["rate"] == pytest.approx(0.020, abs=0.002)
@@ -41,7 +42,7 @@ def test_case_3_known_kernels_find_what_correlation_and_other_kernels_do_not() -
 def test_more_delays_find_more() -> None:
     few = replace(MotifSettings(), motifs=55, delays=5)
     many = replace(few, delays=31)
-    found = [np.mean([motifs.trial(s, 0, n)["true positives"] for n in range(3)]) for s in (few, many)]
+    found = [motifs.run_trials(s, 0, 3)[0]["true positives"] for s in (few, many)]
     assert found[0] < found[1] - 0.1
 
 

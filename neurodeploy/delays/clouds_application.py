@@ -9,13 +9,17 @@ from __future__ import annotations
 import csv
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from neurodeploy.cache import keep_matplotlib_files
 from neurodeploy.delays import layer as layers
-from neurodeploy.delays.evaluation import TestSet, evaluate
+from neurodeploy.delays import readout
+from neurodeploy.delays.checkpoint import Checkpoint, layer_digest
+from neurodeploy.delays.evaluation import Probe, Score, TestSet
 from neurodeploy.delays.events import CAMERAS
 from neurodeploy.delays.motion_clouds import CONDITIONS, SCANS, CloudSettings
 from neurodeploy.delays.synapses import prune
@@ -79,6 +83,7 @@ def run_clouds(
     scans: Mapping[str, Sequence[float]] = SCANS,
     stride: tuple[int, int, int] = STRIDE,
     camera: str = "differencing",
+    checkpoint: Path | None = None,
 ) -> CloudResult:
     """Every point of `scans` in both conditions, and the run directory.
 
@@ -86,6 +91,8 @@ def run_clouds(
     ------
     ToolchainMissingError
         The package MotionClouds is not installed.
+    RequestError
+        The checkpoint is of another run.
     """
     from neurodeploy.delays import pictures
 
@@ -95,11 +102,17 @@ def run_clouds(
     layer = whole if synapses is None else prune(whole, synapses)
     base = base or CloudSettings()
     total = 2 * movies * sum(len(values) for values in scans.values())
-
-    def shown(before: int) -> Callable[[int, int], None]:
-        return lambda done, _: progress("clouds", before + done, total) if progress is not None else None
-
+    kept = Checkpoint(
+        checkpoint,
+        experiment="clouds",
+        layer=layer_digest(layer),
+        seed=seed,
+        camera=camera,
+        stride=stride,
+        base=asdict(base),
+    )
     wanted = out or default_folder("delays-clouds")
+    probe = Probe({"layer": layer})
     points, rows, done = [], [], 0
     with run_directory(wanted) as folder:
         for scan, values in scans.items():
@@ -110,11 +123,16 @@ def run_clouds(
                     test = TestSet(
                         (), layer.motions, texture, movies, seed, stride, accumulate=CAMERAS[camera]
                     )
-                    score = evaluate({"layer": layer}, test, progress=shown(done))["layer"]
+                    pairs = kept.decisions(f"{scan} {value:.6g} {condition}")
+                    for events, label, _ in replace(test, first=len(pairs)):
+                        pairs.append((label, readout.decide(probe.fields(events, stride)["layer"])))
+                        kept.save()
+                        if progress is not None:
+                            progress("clouds", done + len(pairs), total)
                     done += movies
-                    point[condition] = score.facts()
-                    pairs = zip(score.labels.tolist(), score.decisions.tolist(), strict=True)
-                    rows += [(scan, value, condition, *pair) for pair in pairs]
+                    labels, decided = np.array(pairs[:movies]).T
+                    point[condition] = Score(decided, labels, []).facts()
+                    rows += [(scan, value, condition, *pair) for pair in pairs[:movies]]
                 points.append(point)
         with open(folder / "decisions.csv", "w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")

@@ -34,7 +34,8 @@ class TestSet:
     motions : Motions
     settings : MovieSettings or CloudSettings
         ``mean_block`` None: one motion a movie.  Motion Clouds need no image.
-    count, seed : int
+    count, first, seed : int
+        Movies `first` .. `count` - 1 are given.
     stride : (int, int, int)
         Every how many ms, rows and columns the evidence is read; (1, 1, 1) reads it everywhere.
     selectivity : float
@@ -57,10 +58,11 @@ class TestSet:
     accumulate: bool = False
     alter: Callable[[Events, np.random.Generator], Events] | None = None
     stream: int = STREAM_TEST
+    first: int = 0
 
     def __iter__(self) -> Iterator[tuple[Events, int, str]]:
         """(events, class, image's name) of each movie; a movie depends on the seed and its number alone."""
-        for number in range(self.count):
+        for number in range(self.first, self.count):
             generator = np.random.default_rng([self.seed, self.stream, number])
             if isinstance(self.settings, CloudSettings):
                 movie = make_cloud(generator, self.motions, self.settings)
@@ -160,7 +162,7 @@ def evaluate(
     probe = Probe(layers)
     decisions: dict[str, list[int]] = {name: [] for name in layers}
     labels, images = [], []
-    for number, (events, label, image) in enumerate(test):
+    for number, (events, label, image) in enumerate(test, test.first):
         for name, larger in probe.fields(events, test.stride).items():
             threshold = (thresholds or {}).get(name)
             decisions[name].append(

@@ -3,8 +3,9 @@
     logit P[A(a,t) = 1] = k + Σ_{b,d} B(b, t+d) K(b,a,d)          motif b ends at t+d and has neuron a fire d before
     logit P[B(b,t) = 1] = k + Σ_{a,d} A(a, t-d) K(b,a,d)          so its log-odds are a sum of delayed input spikes
 
-Perrinet 2023 (ICANN, arXiv 2307.11555); numbers are those of its notebook.  Time is a ring, so that every motif is whole.
-Detected are the share p_B of cells (b, t) with the largest log-odds.
+Perrinet 2023 (ICANN, arXiv 2307.11555); numbers and protocol are those of its notebook: all trials share their kernels, every
+motif is whole, and as many cells (b, t) of all trials together are detected as motifs were drawn, those with the largest
+log-odds: how many there are is taken as known.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy as np
 from scipy import signal
 
 from neurodeploy.cache import keep_matplotlib_files
+from neurodeploy.delays import readout
 from neurodeploy.errors import RequestError
 from neurodeploy.recording import command_line, default_folder, provenance, run_directory, write_json
 from neurodeploy.report.page import page_of_pictures
@@ -29,6 +31,9 @@ REFRACTORY = (1.0, -0.8, -0.2)
 
 SLOW, FAST = 0.4, 0.05
 """Time constants of a kernel's envelope, exp(-t/0.4)(1 - exp(-t/0.05)), of its length (the notebook)."""
+
+NAMES = ("true positives", "correlation", "other kernels")
+"""What is counted: found by the kernels themselves, by the plain correlation, by kernels that made nothing."""
 
 NUMBERS = (8, 21, 55, 144, 233, 610, 1364)
 """Motifs at the points of the scan."""
@@ -84,10 +89,11 @@ def draw_raster(
 ) -> tuple[np.ndarray, np.ndarray]:
     """(A, B): input spikes (inputs, steps) and ends of motifs (motifs, steps), bool."""
     ends = generator.random((settings.motifs, settings.steps)) < settings.motif_rate
+    ends[:, : settings.delays - 1] = False
     drive = np.full((settings.inputs, settings.steps), logit(settings.input_rate))
     age = np.arange(settings.delays)
     for motif, end in zip(*np.nonzero(ends), strict=True):
-        drive[:, (end - age) % settings.steps] += kernels[motif]
+        drive[:, end - age] += kernels[motif]
     return generator.random(drive.shape) < 1 / (1 + np.exp(-drive)), ends
 
 
@@ -100,29 +106,58 @@ def evidence(kernels: np.ndarray, spikes: np.ndarray) -> np.ndarray:
     seen = spikes.astype(np.float32)
     total = np.zeros((len(kernels), spikes.shape[1]), np.float32)
     for age in range(kernels.shape[2]):
-        total += kernels[:, :, age] @ np.roll(seen, age, axis=1)
+        total[:, age:] += kernels[:, :, age] @ seen[:, : seen.shape[1] - age]
     return total
 
 
-def found(kernels: np.ndarray, spikes: np.ndarray, ends: np.ndarray, rate: float) -> tuple[float, float]:
-    """(share of the ends that are detected, share of the rest that is not)."""
-    strength = evidence(kernels, spikes)
-    detected = strength > np.quantile(strength, 1 - rate)
-    return float(detected[ends].mean()), float(1 - detected[~ends].mean())
+def detect(kernels: np.ndarray, rasters: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """The cells with the largest log-odds, as many as there are `ends`; bool, (trials, motifs, steps)."""
+    strength = np.stack([evidence(kernels, spikes) for spikes in rasters])
+    return strength > np.quantile(strength, 1 - ends.mean())
 
 
-def trial(settings: MotifSettings, seed: int, number: int) -> dict[str, float]:
-    """What is found by the kernels themselves, by the plain correlation, and by kernels that made nothing."""
-    generator = np.random.default_rng([seed, settings.motifs, number])
+def run_trials(
+    settings: MotifSettings, seed: int, count: int, progress: Callable[[int], None] = lambda done: None
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """What is found by the kernels themselves, by the plain correlation, and by kernels that made nothing.
+
+    Returns
+    -------
+    dict
+        Shares over all trials, with the 5 % and 95 % quantiles of the binomial law for ``true positives``.
+    list of dict
+        Every trial's.
+    """
+    generator = np.random.default_rng([seed, settings.motifs])
     kernels = draw_kernels(generator, settings)
-    spikes, ends = draw_raster(generator, kernels, settings)
-    others = {
+    drawn = [draw_raster(generator, kernels, settings) for _ in range(count)]
+    rasters, ends = (np.stack([one[k] for one in drawn]) for k in range(2))
+    named = {
+        "true positives": kernels,
         "correlation": 1 / (1 + np.exp(-(logit(settings.input_rate) + kernels))),
         "other kernels": draw_kernels(generator, settings),
     }
-    right, rest = found(kernels, spikes, ends, settings.motif_rate)
-    shares = {name: found(one, spikes, ends, settings.motif_rate)[0] for name, one in others.items()}
-    return {"true positives": right, "true negatives": rest, **shares, "rate": float(spikes.mean())}
+    detected = {}
+    for number, (name, one) in enumerate(named.items(), start=1):
+        detected[name] = detect(one, rasters, ends)
+        progress(number)
+
+    def shares(which: int | slice) -> dict[str, Any]:
+        mine = ends[which]
+        hits = {name: int(one[which][mine].sum()) for name, one in detected.items()}
+        total = int(mine.sum())
+        return {
+            "occurrences": total,
+            **{name: count / total if total else None for name, count in hits.items()},
+            "true negatives": 1 - float(detected["true positives"][which][~mine].mean()),
+            "rate": float(rasters[which].mean()),
+        }
+
+    whole = shares(slice(None))
+    if whole["occurrences"]:
+        hits = round(whole["true positives"] * whole["occurrences"])
+        whole["low_5"], whole["high_95"] = readout.interval(hits, whole["occurrences"])
+    return whole, [shares(number) for number in range(count)]
 
 
 @dataclass
@@ -147,7 +182,7 @@ class MotifResult:
             pad_edge=False,
         )
         for one in self.data["scan"]:
-            shares = (f"{100 * one[n]:.1f} %" for n in ("true positives", "correlation", "other kernels"))
+            shares = ("–" if one[n] is None else f"{100 * one[n]:.1f} %" for n in NAMES)
             low, high = PUBLISHED.get(one["motifs"], (None, None))
             published = "" if low is None else f"{low:g} %" if low == high else f"{low:g} to {high:g} %"
             table.add_row(str(one["motifs"]), *shares, published)
@@ -172,24 +207,20 @@ def run_motifs(
     base = settings or MotifSettings()
     wanted = out or default_folder("delays-motifs")
     with run_directory(wanted) as folder:
-        rows = []
-        for motifs in numbers:
-            mine = replace(base, motifs=motifs)
-            for number in range(trials):
-                rows.append({"motifs": motifs, "trial": number, **trial(mine, seed, number)})
+        rows, scan = [], []
+        for point, motifs in enumerate(numbers):
+
+            def told(done: int, point: int = point) -> None:
                 if progress is not None:
-                    progress("trials", len(rows), trials * len(numbers))
+                    progress("trials", 3 * point + done, 3 * len(numbers))
+
+            whole, each = run_trials(replace(base, motifs=motifs), seed, trials, told)
+            scan.append({"motifs": motifs, **whole})
+            rows += [{"motifs": motifs, "trial": number, **one} for number, one in enumerate(each)]
         with open(folder / "trials.csv", "w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
             writer.writeheader()
             writer.writerows(rows)
-        names = [name for name in rows[0] if name not in ("motifs", "trial")]
-        scan = []
-        for motifs in numbers:
-            mine_rows = [row for row in rows if row["motifs"] == motifs]
-            scan.append(
-                {"motifs": motifs} | {n: float(np.nanmean([row[n] for row in mine_rows])) for n in names}
-            )
         data = {
             "model": "delays",
             "experiment": "motifs",

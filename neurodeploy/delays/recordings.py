@@ -38,10 +38,19 @@ def _csv(path: Path) -> Table:
 
 
 def _aedat(path: Path) -> Table:
+    """Words by tonic; what their bits mean is written here, since its own readers of whole files fail in 1.7.0."""
     from tonic import io
 
-    version = io.read_aedat_header_from_file(str(path))[0]
-    return (io.read_dvs_ibm if version >= 3 else io.read_dvs_128)(str(path))[1]
+    version, start = io.read_aedat_header_from_file(str(path))[:2]
+    words = io.get_aer_events_from_file(str(path), version, start)
+    column, row, polarity, mask = (17, 2, 1, 0x7FFF) if version >= 3 else (8, 1, 0, 0x7F)
+    address = words["address"]
+    return {
+        "x": address >> column & mask,
+        "y": address >> row & mask,
+        "p": address >> polarity & 1,
+        "t": words["timeStamp"],
+    }
 
 
 def _bin(path: Path) -> Table:

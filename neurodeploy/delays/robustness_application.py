@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import numpy as np
 from neurodeploy.cache import keep_matplotlib_files
 from neurodeploy.delays import layer as layers
 from neurodeploy.delays import readout
+from neurodeploy.delays.checkpoint import Checkpoint, layer_digest
 from neurodeploy.delays.evaluation import STREAM_CALIBRATION, Probe, Score, TestSet, calibrate
 from neurodeploy.delays.events import CAMERAS, Events
 from neurodeploy.delays.movies import MovieSettings
@@ -79,13 +80,14 @@ def run_robustness(
     out: Path | None = None,
     progress: Callable[[str, int, int], None] | None = None,
     camera: str = "differencing",
+    checkpoint: Path | None = None,
 ) -> RobustnessResult:
     """Both readouts at every point of :data:`DISTURBANCES`, and the run directory.
 
     Raises
     ------
     RequestError
-        A name is none of those there are.
+        A name is none of those there are, or the checkpoint is of another run.
     """
     from neurodeploy.delays import pictures
 
@@ -107,26 +109,34 @@ def run_robustness(
         accumulate=seen,
         stream=STREAM_CALIBRATION,
     )
+    points = [(name, value) for name, (_, values) in DISTURBANCES.items() for value in values]
+    kept = Checkpoint(
+        checkpoint,
+        experiment="robustness",
+        layer=layer_digest(layer),
+        images=[image.name for image in (*learned_from, *held_out)],
+        seed=seed,
+        camera=camera,
+        size=size,
+        points=points,
+    )
     wanted = out or default_folder("delays-robustness")
     with run_directory(wanted) as folder:
         thresholds, rate = calibrate({"": layer}, fitted)[""]
-        points = [(name, value) for name, (_, values) in DISTURBANCES.items() for value in values]
         probe = Probe({"": layer})
-        decisions = np.zeros((len(points), len(READOUTS), movies), np.int64)
-        labels, names = [], []
-        for number, (events, label, image) in enumerate(test):
-            plain = decide(probe, events, stride, thresholds)
+        made = kept.decisions("movies")
+        for events, label, image in replace(test, first=len(made)):
+            plain, said = decide(probe, events, stride, thresholds), []
             for point, (name, value) in enumerate(points):
-                draw = np.random.default_rng([seed, test.stream, number, point])
-                decisions[point, :, number] = (
-                    decide(probe, DISTURBANCES[name][0](events, value, draw), stride, thresholds)
-                    if value
-                    else plain
-                )
-            labels.append(label)
-            names.append(image)
+                draw = np.random.default_rng([seed, test.stream, len(made), point])
+                disturbed = DISTURBANCES[name][0](events, value, draw)
+                said.append(decide(probe, disturbed, stride, thresholds) if value else plain)
+            made.append((label, image, said))
+            kept.save()
             if progress is not None:
-                progress("movies", number + 1, movies)
+                progress("movies", len(made), movies)
+        labels, names = ([one[k] for one in made[:movies]] for k in range(2))
+        decisions = np.moveaxis(np.array([one[2] for one in made[:movies]]), 0, 2)
         facts = [
             {
                 "disturbance": name,

@@ -105,10 +105,21 @@ def refuse_beside(
 
 
 USELESS = {
-    "motifs": ("--model", "--synapses", "--bits", "--readout", "--size", "--images", "--camera"),
+    "motion": ("--checkpoint",),
+    "curves": ("--checkpoint",),
+    "motifs": (
+        "--model",
+        "--synapses",
+        "--bits",
+        "--readout",
+        "--size",
+        "--images",
+        "--camera",
+        "--checkpoint",
+    ),
     "clouds": ("--bits", "--readout", "--size", "--images"),
     "robustness": ("--bits", "--readout"),
-    "events": ("--bits", "--readout", "--size", "--images", "--camera", "--backend"),
+    "events": ("--bits", "--readout", "--size", "--images", "--camera", "--backend", "--checkpoint"),
 }
 """Options that an experiment has no use for: it draws kernels of its own; its movies are of the published size; it reads both
 ways; a recording has events already, and no label."""
