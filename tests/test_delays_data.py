@@ -22,7 +22,7 @@ MOTIONS = Motions()
 # --- case 5: labels and geometry
 
 
-def test_classes_have_the_published_speeds_and_phi_0_moves_down() -> None:
+def test_case_5_classes_have_the_published_speeds_and_phi_0_moves_down() -> None:
     speeds = np.hypot(*MOTIONS.velocities.T)
     assert np.allclose(speeds[::12], [0.25, 0.3969, 0.63], atol=1e-4)
     assert np.allclose(MOTIONS.velocities[0], [0.25, 0])  # rows grow downwards
@@ -31,7 +31,7 @@ def test_classes_have_the_published_speeds_and_phi_0_moves_down() -> None:
 
 
 @pytest.mark.parametrize("number", range(0, 36, 5))
-def test_content_moves_with_the_velocity_of_its_class(number: int) -> None:
+def test_case_5_content_moves_with_the_velocity_of_its_class(number: int) -> None:
     """Phase correlation of frames 10 ms apart finds 10 v within 0.1 pixel."""
     generator = np.random.default_rng(number)
     v = MOTIONS.velocities[number]
@@ -67,7 +67,7 @@ def test_sub_pixel_shifts_are_those_of_a_phase_ramp_over_the_whole_image() -> No
     assert error.std() < 0.025  # of a standard deviation of 1
 
 
-def test_blocks_last_24_ms_where_a_label_may_be_drawn_again() -> None:
+def test_case_5_blocks_last_24_ms_where_a_label_may_be_drawn_again() -> None:
     labels = label_sequence(np.random.default_rng(1), MOTIONS, 400_000)
     blocks = 1 + np.count_nonzero(np.diff(labels))
     assert len(labels) / blocks == pytest.approx(MEAN_BLOCK_MS * 36 / 35, abs=1.0)
@@ -123,7 +123,7 @@ def test_a_folder_of_images_is_split_without_overlap(tmp_path) -> None:
 # --- case 6: events
 
 
-def test_events_of_a_ramp_by_hand() -> None:
+def test_case_6_events_of_a_ramp_by_hand() -> None:
     """A pixel that rises by 1 a ms among still ones: over θ each ms, if the last event's θ is taken off D alone."""
     frames = np.zeros((5, 1, 4), np.float32)
     frames[:, 0, 0] = np.arange(5)
@@ -138,7 +138,7 @@ def test_events_of_a_ramp_by_hand() -> None:
     assert from_frames(frames, 1.5, accumulate=True).t.tolist() == [1, 2, 3, 4]
 
 
-def test_negated_movies_swap_on_and_off_and_neither_coincides() -> None:
+def test_case_6_negated_movies_swap_on_and_off_and_neither_coincides() -> None:
     movie = make_movie(np.random.default_rng(3), [texture()], MOTIONS, MovieSettings(40, 40, 30))
     for accumulate in (False, True):
         events = from_frames(movie.frames, accumulate=accumulate)
@@ -147,7 +147,7 @@ def test_negated_movies_swap_on_and_off_and_neither_coincides() -> None:
         assert events.dense().sum(axis=0).max() == 1
 
 
-def test_density_is_that_of_the_authors_and_falls_with_selectivity() -> None:
+def test_case_6_density_is_that_of_the_authors_and_falls_with_selectivity() -> None:
     movies = [
         make_movie(np.random.default_rng(k), [texture()], MOTIONS, MovieSettings(64, 64, 60))
         for k in range(3)
@@ -160,7 +160,7 @@ def test_density_is_that_of_the_authors_and_falls_with_selectivity() -> None:
     assert np.all(np.diff(densities) < 0)
 
 
-def test_a_still_movie_gives_noise_alone() -> None:
+def test_case_6_a_still_movie_gives_noise_alone() -> None:
     generator = np.random.default_rng(0)
     still = Motions(1, (0.0,))
     movie = make_movie(generator, [texture()], still, MovieSettings(32, 32, 40))

@@ -39,6 +39,29 @@ def test_case_3_known_kernels_find_what_correlation_and_other_kernels_do_not() -
     assert mean["rate"] == pytest.approx(0.020, abs=0.002)
 
 
+def test_case_3_more_motifs_are_harder() -> None:
+    few, _ = motifs.run_trials(replace(MotifSettings(), motifs=8), 0, 10)
+    many, _ = motifs.run_trials(replace(MotifSettings(), motifs=1364), 0, 1)
+    assert few["true positives"] >= 0.92 and 0.75 <= many["true positives"] < few["true positives"]
+
+
+def test_case_4_a_motif_in_noise_is_always_found_and_false_alarms_are_as_many_as_chance_makes() -> None:
+    """A false alarm is a coincidence of noise on all four inputs, rate to the power of four in every step."""
+    offsets, rate, steps = np.array([0, 7, 12, 20]), 0.2, 40_000
+    delays = 20 - offsets
+    kernel = np.zeros((1, 4, 21), np.float32)
+    kernel[0, np.arange(4), delays] = 1
+    starts = np.arange(100, steps - 100, 200)
+    motif = np.zeros((4, steps), bool)
+    motif[np.arange(4)[:, None], offsets[:, None] + starts] = True
+    spikes = motif | (np.random.default_rng(0).random(motif.shape) < rate)
+    detected = motifs.evidence(kernel, spikes)[0] > 3.5
+    assert detected[starts + 20].all()
+    steps_at_chance = steps - 20 - len(starts)
+    alarms, expected = np.count_nonzero(detected) - len(starts), steps_at_chance * rate**4
+    assert abs(alarms - expected) < 3 * np.sqrt(expected * (1 - rate**4))
+
+
 def test_more_delays_find_more() -> None:
     few = replace(MotifSettings(), motifs=55, delays=5)
     many = replace(few, delays=31)

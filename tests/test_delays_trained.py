@@ -29,12 +29,12 @@ def test_it_says_what_made_it(layer: Layer) -> None:
     )
 
 
-def test_on_and_off_are_of_opposite_sign(layer: Layer) -> None:
+def test_case_11_on_and_off_are_of_opposite_sign(layer: Layer) -> None:
     weights = without_central_pair(layer)
     assert np.corrcoef(weights[:, ON].ravel(), weights[:, OFF].ravel())[0, 1] < -0.3
 
 
-def test_kernels_follow_their_motions_back_in_time(layer: Layer) -> None:
+def test_case_11_kernels_follow_their_motions_back_in_time(layer: Layer) -> None:
     """The centroid of |Q|³ against the delay; the slow ring goes beyond the specified slope, 0.6 to 1.1 of the speed."""
     weights = without_central_pair(layer)
     q = np.abs(weights[:, ON] - weights[:, OFF])
@@ -53,7 +53,7 @@ def test_kernels_follow_their_motions_back_in_time(layer: Layer) -> None:
     assert (shares > 0.6).all() and (shares < (1.4, 1.1, 1.1)).all()
 
 
-def test_what_is_older_weighs_less_and_pixels_have_several_delays(layer: Layer) -> None:
+def test_case_11_what_is_older_weighs_less_and_pixels_have_several_delays(layer: Layer) -> None:
     size = np.abs(without_central_pair(layer)).mean(axis=(0, 1, 3, 4))
     assert size[15] < 0.7 * size[2]
     _, copies = np.unique(to_synapses(prune(layer, 652), branches=1).pairs, return_counts=True)

@@ -1,0 +1,75 @@
+"""Acceptance cases 8, 9, 10 and 15 of the motion detectors on the layer that comes along: minutes of a processor.
+
+``pytest -m acceptance tests/test_delays_acceptance.py``; ordinary runs leave them out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from neurodeploy.delays import images
+from neurodeploy.delays.evaluation import Score, TestSet, evaluate
+from neurodeploy.delays.layer import shipped
+from neurodeploy.delays.motion_clouds import CONDITIONS, CloudSettings
+from neurodeploy.delays.movies import MovieSettings
+from neurodeploy.delays.synapses import collapse, permute_delays, prune, shorten
+
+pytestmark = pytest.mark.acceptance
+
+MOVIES = 40
+DELAYS = (1, 4, 7, 10, 13, 17)
+SYNAPSES = (200, 2000, 8000, 14096, 80000)
+
+
+@pytest.fixture(scope="module")
+def scores() -> dict[str, Score]:
+    """Movies of 64 x 64 pixels and 60 ms over images that training never saw."""
+    pytest.importorskip("skimage", reason="the extra 'delays' is not installed")
+    pytest.importorskip("sklearn", reason="the extra 'delays' is not installed")
+    layer = shipped()
+    pruned = prune(layer, 8000)
+    variants = {f"{n} synapses": prune(layer, n) for n in SYNAPSES}
+    variants |= {f"{k} delays": shorten(layer, k) for k in DELAYS}
+    variants |= {"whole": layer, "collapsed": collapse(pruned)}
+    variants["permuted"] = permute_delays(pruned, np.random.default_rng(0))
+    frame = MovieSettings(64, 64, 60, None)
+    test = TestSet(images.embedded(test=True), layer.motions, frame, MOVIES, 0, (3, 4, 4))
+    return evaluate(variants, test)
+
+
+def test_case_8_held_out_images_are_decided_right(scores: dict[str, Score]) -> None:
+    assert max(scores[f"{n} synapses"].accuracy for n in SYNAPSES) >= 0.80
+
+
+def test_case_9_delays_carry_the_task(scores: dict[str, Score]) -> None:
+    assert scores["1 delays"].accuracy <= 0.20
+    assert scores["collapsed"].accuracy <= 0.15 and scores["permuted"].accuracy <= 0.15
+    shares = np.array([scores[f"{k} delays"].accuracy for k in DELAYS] + [scores["whole"].accuracy])
+    assert np.all(np.diff(shares) > -2 * np.sqrt(0.25 / MOVIES))
+    half = shares.max() / 2
+    assert shares[1] < half <= shares[4]  # between 4 and 13 delays of 21
+
+
+def test_case_10_pruning_keeps_what_matters(scores: dict[str, Score]) -> None:
+    shares = {n: scores[f"{n} synapses"].accuracy for n in SYNAPSES}
+    peak = max(shares.values())
+    assert shares[14096] >= peak - 0.10 and shares[2000] > peak / 2  # 4.6e-3 of the weights
+    assert shares[14096] > scores["1 delays"].accuracy + 0.3  # a delay alone has as many
+    assert shares[80000] > scores["4 delays"].accuracy + 0.3
+
+
+def test_case_15_clouds_whose_stripes_are_perpendicular_are_easier_and_blurred_speeds_harder() -> None:
+    pytest.importorskip("MotionClouds", reason="the extra 'motionclouds' is not installed")
+    layer = prune(shipped(), 8000)
+    base = CloudSettings(height=64, width=64, steps=100)
+
+    def share(**changes: object) -> float:
+        test = TestSet((), layer.motions, replace(base, **changes), 30, 0, (6, 6, 6))  # type: ignore[arg-type]
+        return evaluate({"": layer}, test)[""].accuracy
+
+    easy, hard = (share(condition=condition) for condition in CONDITIONS)
+    assert easy > hard
+    assert share(speed_width=0.5) <= 0.40 < easy
