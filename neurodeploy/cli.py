@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from neurodeploy.errors import NeurodeployError
 from neurodeploy.options import RunOptions
@@ -32,7 +33,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-run = typer.Typer(help="Run one of the models that come with neurodeploy.", no_args_is_help=True)
+
+
+class Runs(TyperGroup):
+    """Models by name, and any PyNN script by its path."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and args[0].endswith(".py"):
+            args = ["script", *args]
+        return super().resolve_command(ctx, args)
+
+
+run = typer.Typer(
+    cls=Runs,
+    help="Run one of the models that come with neurodeploy, or a PyNN script: 'neurodeploy run SCRIPT.py'.",
+    no_args_is_help=True,
+)
 app.add_typer(run, name="run")
 train = typer.Typer(help="Train one of the models that learn before they run.", no_args_is_help=True)
 app.add_typer(train, name="train")
@@ -457,6 +473,41 @@ def lsm_learning(
             result = run_learning(request, progress.show)
     except KeyboardInterrupt:
         fail("Interrupted.", INTERRUPTED)
+    show(result, as_json)
+
+
+@run.command()
+def script(
+    path: Annotated[Path, typer.Argument(help="A PyNN script, whatever simulator it was written for.")],
+    arguments: Annotated[
+        list[str] | None, typer.Argument(help="Its own arguments, after --.", show_default=False)
+    ] = None,
+    backend: Annotated[
+        str | None,
+        typer.Option(
+            help="Where to run: see 'neurodeploy targets'.", show_default="the script's own, else brian2"
+        ),
+    ] = None,
+    rules: Rules = None,
+    engine: EngineOption = "cpp",
+    threads: Threads = 0,
+    hardware: Hardware = None,
+    host: Host = None,
+    faults: FaultsOption = None,
+    allow_losses: AllowLosses = False,
+    seed: Seed = 0,
+    out: Out = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """A PyNN script of your own, whole; 'script' may be left out: neurodeploy run SCRIPT.py."""
+    from neurodeploy.scripts.application import run_script
+
+    options = RunOptions(
+        backend or "", rules, engine, threads, seed, out, as_json, hardware, host, faults, allow_losses
+    )
+    with Progress(enabled=not as_json) as progress:
+        result = run_script(options, backend, path, arguments or [], progress.show)
     show(result, as_json)
 
 

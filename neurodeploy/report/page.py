@@ -320,6 +320,27 @@ def cost_section(costs: Costs) -> Section:
     return Section(f"Costs, {MODELLED}: not measured", [table, Words([f"{note}." for note in costs.notes])])
 
 
+def mapped_section(facts: Mapping[str, Any], which: str = "") -> Section:
+    """Where a model went that was mapped and not run: `facts` of the report of a machine that only maps."""
+    rows = [
+        (
+            str(vertex["population"] or vertex["vertex"]),
+            "{},{}".format(*vertex["chip"]),
+            str(vertex["core"]),
+            f"{vertex['sdram_bytes']:,}",
+            " ".join(f"{key}/{mask}" for key, mask in vertex["keys"]),
+        )
+        for vertex in facts["mapping"]
+    ]
+    total = sum(vertex["sdram_bytes"] for vertex in facts["mapping"])
+    columns = ("population", "chip", "core", "SDRAM, bytes", "keys")
+    words = f"It fits: {facts['cores']} cores on {facts['chips']} chips, {total:,} bytes of SDRAM. Nothing was run."
+    return Section(
+        f"Mapped by sPyNNaker{which}",
+        [Words([words]), Table(columns, rows, frozenset({"core", "SDRAM, bytes"}))],
+    )
+
+
 def weight_errors(errors: np.ndarray) -> Bars:
     """A histogram of the relative errors of weights that are not 0; those that became 0 have an error of 1."""
     edges = {"exact": 0.0, "up to 0.01 %": 1e-4, "up to 0.1 %": 1e-3, "up to 1 %": 1e-2, "up to 10 %": 1e-1}
