@@ -229,6 +229,7 @@ def test_a_signal_lets_a_step_end_and_the_checkpoint_goes_on_bit_for_bit(
     assert training.resume(file, TINY).step == 7
     assert sorted(path.name for path in tmp_path.iterdir()) == ["half.npz", "images", "whole"]
     resumed = train_delays(TINY, folder, tmp_path / "resumed", file, every=5)
+    assert "data:image/png" in (whole.folder / "report.html").read_text()
     models = [layers.load(run.folder / "model.npz") for run in (whole, resumed)]
     assert np.array_equal(models[0].weights, models[1].weights)
     assert np.array_equal(models[0].bias, models[1].bias)

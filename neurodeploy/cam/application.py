@@ -272,7 +272,7 @@ def run_cam(
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Result | MappedOnly:
     """Run the memory as the command line asks, and write the run directory."""
-    from neurodeploy.cam.page import page
+    from neurodeploy.cam.page import mapped_page, page
 
     started = time.perf_counter()
     keep_matplotlib_files()
@@ -288,8 +288,13 @@ def run_cam(
         )
         if outcome.report.facts.get("mapped_only"):
             mapped = mapping(outcome, options.backend)
+            run = _run_facts(outcome, options)
             write_json(folder / "mapping.json", mapped)
-            write_json(folder / "run.json", _run_facts(outcome, options))
+            write_json(folder / "run.json", run)
+            costs = registry.load(options.backend).costs(
+                outcome.network, given, round(chosen.duration_ms / TIME_STEP)
+            )
+            mapped_page(outcome, run, costs).write(folder)
             return MappedOnly(mapped, wanted)
         write_spikes_csv(folder / "spikes.csv", spike_rows(outcome.recording.ticks()))
         write_operations(folder / "operations.csv", chosen.operations)

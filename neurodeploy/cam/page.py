@@ -17,6 +17,7 @@ from neurodeploy.report.page import (
     Words,
     changes_and_warnings,
     cost_section,
+    mapped_section,
     weight_errors,
 )
 
@@ -61,6 +62,24 @@ def page(outcome: Outcome, metrics: dict[str, Any], run: dict[str, Any], costs: 
         sections=sections,
         run=run,
         metrics=metrics,
+    )
+
+
+def mapped_page(outcome: Outcome, run: dict[str, Any], costs: Costs) -> Page:
+    """The page of a model that was mapped and not run."""
+    facts = outcome.report.facts
+    return Page(
+        title=f"Content-addressable memory, {outcome.experiment.name}",
+        verdict="mapped, not run",
+        good=None,
+        lead=f"Executed by: {outcome.report.executed_by}. {outcome.network.neuron_count:,} neurons,"
+        f" {outcome.network.synapse_count:,} synapses.",
+        sections=[
+            mapped_section(facts),
+            changes_and_warnings(outcome.report.changes),
+            cost_section(costs),
+        ],
+        run=run,
     )
 
 

@@ -26,6 +26,7 @@ from neurodeploy.delays.movies import refuse_small
 from neurodeploy.delays.training import State, TrainingSettings
 from neurodeploy.errors import RequestError, did_you_mean
 from neurodeploy.recording import command_line, default_folder, provenance, run_directory, write_json
+from neurodeploy.report.page import page_of_pictures
 
 TASKS = {
     "paper": TrainingSettings(),
@@ -215,4 +216,6 @@ def write_training(
         images=[image.name for image in learned_from],
     )
     write_json(folder / "run.json", facts)
+    right = "" if data["held_accuracy"] is None else f"{100 * data['held_accuracy']:.1f} % of held-out voxels right"
+    page_of_pictures("Motion detectors, training", right, data, facts, folder).write(folder)
     return data
