@@ -216,6 +216,10 @@ def write_training(
         images=[image.name for image in learned_from],
     )
     write_json(folder / "run.json", facts)
-    right = "" if data["held_accuracy"] is None else f"{100 * data['held_accuracy']:.1f} % of held-out voxels right"
+    right = (
+        ""
+        if data["held_accuracy"] is None
+        else f"{100 * data['held_accuracy']:.1f} % of held-out voxels right"
+    )
     page_of_pictures("Motion detectors, training", right, data, facts, folder).write(folder)
     return data

@@ -30,6 +30,9 @@ from neurodeploy.models.pynn.stand_in import Host, execute, failure_of
 from neurodeploy.options import RunOptions
 from neurodeploy.recording import command_line, default_folder, provenance, run_directory, write_json
 
+TERMINATED = 143
+"""Exit code of a command that was told to end, as shells have it."""
+
 DEFAULT_BACKEND = "brian2"
 """Where neither the command line nor the script names one."""
 
@@ -193,7 +196,7 @@ def run_script(
         host = RunningHost(options, backend, folder, progress)
         with printing(options.as_json), at_its_line(script):
             execute(str(script), arguments, host)
-            host.collect()
+        host.collect()
         simulator.state.close()
         logging.getLogger().setLevel(logging.WARNING)  # a script's own may ask for more, of all libraries
         if not host.simulations:
@@ -233,11 +236,12 @@ def at_its_line(script: Path) -> Iterator[None]:
     try:
         yield
     except SystemExit as error:
+        if error.code == TERMINATED:
+            raise
         if error.code not in (None, 0):
             raise RunError(
                 f"{script} ends with exit({error.code})", fix="its own arguments come after --"
             ) from error
-        raise
     except Exception as error:
         failure = failure_of(error, script.resolve())
         where = f"{script}, line {failure.line}" if failure.line else str(script)

@@ -41,6 +41,7 @@ if options.plot_figure:
     data = cells.get_data().segments[0]
     Figure(Panel(data.filter(name="v")[0], ylabel="v (mV)"), Panel(data.spiketrains)).save("Results/stranger.png")
 sim.end()
+raise SystemExit(0)
 """
 
 
