@@ -227,6 +227,17 @@ def delays(
             show_default=False,
         ),
     ] = None,
+    neuron: Annotated[
+        str | None,
+        typer.Option(
+            help="On a backend: deterministic, stochastic (brian2 alone) or winner (a spike silences other classes).",
+            show_default="deterministic",
+        ),
+    ] = None,
+    inhibition: Annotated[
+        int | None,
+        typer.Option(min=1, help="ms for which a winner silences the others.", show_default="1"),
+    ] = None,
     backend: Annotated[
         str | None,
         typer.Option(
@@ -254,7 +265,14 @@ def delays(
     from neurodeploy.delays.run_application import choose_camera, refuse_beside, refuse_useless, run_delays
     from neurodeploy.delays.target_application import run_on_target
 
-    machine = {"--rules": rules, "--hardware": hardware, "--host": host, "--faults": faults}
+    machine = {
+        "--rules": rules,
+        "--hardware": hardware,
+        "--host": host,
+        "--faults": faults,
+        "--neuron": neuron,
+        "--inhibition": inhibition,
+    }
     refuse_beside(backend, experiment, readout, machine)
     given: dict[str, object] = {
         "--model": model,
@@ -295,7 +313,9 @@ def delays(
             options = RunOptions(
                 backend, rules, engine, threads, seed, out, as_json, hardware, host, faults, allow_losses
             )
-            result = run_on_target(options, model, synapses, bits, movies, size, images, progress.show, seen)
+            result = run_on_target(
+                options, model, synapses, bits, movies, size, images, progress.show, seen, neuron, inhibition
+            )
     show(result, as_json)
 
 

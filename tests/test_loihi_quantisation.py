@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import loihi_float
 import numpy as np
@@ -14,6 +15,8 @@ from neurodeploy.backends.loihi.activity import most_in_window, observed
 from neurodeploy.backends.loihi.lower import lower
 from neurodeploy.backends.loihi.prediction import responses
 from neurodeploy.backends.loihi.reference import simulate
+from neurodeploy.backends.loihi.scales import _nearest_to_whole
+from neurodeploy.chips.loihi import LOIHI2
 
 
 def measured(model, program, trace, steps: int):
@@ -182,3 +185,10 @@ def test_a_response_that_lasts_long_is_the_sum_of_its_steps(tau_syn, tau_m):
     bound = deviation.reshape(-1, window).max(axis=1).sum()
     assert bound <= found["B"] * (1 + 1e-9) <= 1.3 * bound
     assert deviation.max() <= found["most B"] * (1 + 1e-9) <= 1.5 * deviation.max()
+
+
+def test_a_scale_at_which_all_weights_are_whole_is_found_among_thousands() -> None:
+    """Whole weights of many sizes, beside one that inhibits: only multiples of a power of two fit them all."""
+    wholes = [np.arange(22, 120), np.arange(22, 128), np.array([128])]
+    incoming = [SimpleNamespace(weight=values.astype(float)) for values in wholes]
+    assert _nearest_to_whole(470.0, incoming, LOIHI2) == 256.0  # type: ignore[arg-type]

@@ -20,7 +20,7 @@ from neurodeploy.errors import RequestError
 CHUNK = 2048
 """Voxels whose inputs are in memory at a time."""
 
-STREAM_TEST, STREAM_CALIBRATION = 10, 11
+STREAM_TEST, STREAM_CALIBRATION, STREAM_NOISE, STREAM_DRAWN = 10, 11, 12, 13
 """Streams of random numbers, apart from those of training."""
 
 
@@ -174,13 +174,22 @@ def evaluate(
     return {name: Score(np.array(made), np.array(labels), images) for name, made in decisions.items()}
 
 
-def calibrate(layers: Mapping[str, Layer], movies: TestSet) -> dict[str, tuple[np.ndarray, float]]:
-    """(θ of every class, spikes a voxel) of every layer, by :func:`readout.choose_thresholds` on `movies` of training images."""
+def calibrate(
+    layers: Mapping[str, Layer], movies: TestSet, stochastic: bool = False
+) -> dict[str, tuple[np.ndarray, float]]:
+    """(θ of every class, spikes a voxel) of every layer, by :func:`readout.choose_thresholds` on `movies` of training images.
+
+    A `stochastic` detector fires with probability σ(L - θ): where L and a logistic variable together are above θ.
+    """
     probe = Probe(layers)
+    generator = np.random.default_rng([movies.seed, STREAM_NOISE])
     labels, fields = [], []
     for events, label, _ in movies:
         labels.append(label)
-        fields.append(probe.fields(events, movies.stride))
+        found = probe.fields(events, movies.stride)
+        if stochastic:
+            found = {name: larger + generator.logistic(size=larger.shape) for name, larger in found.items()}
+        fields.append(found)
     return {name: readout.choose_thresholds([one[name] for one in fields], labels) for name in layers}
 
 

@@ -78,9 +78,7 @@ class Result:
         ]
 
 
-def refuse_beside(
-    backend: str | None, experiment: str, readout: str | None, machine: dict[str, str | None]
-) -> None:
+def refuse_beside(backend: str | None, experiment: str, readout: str | None, machine: dict[str, Any]) -> None:
     """Raise for options that have no meaning with, or without, a backend."""
     if backend is None:
         for name, value in machine.items():

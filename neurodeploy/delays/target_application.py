@@ -19,6 +19,7 @@ import numpy as np
 
 from neurodeploy.backends.base import Backend, Options, Report
 from neurodeploy.cache import keep_matplotlib_files
+from neurodeploy.chips.catalogue import rules_by_name
 from neurodeploy.delays import layer as layers
 from neurodeploy.delays import network
 from neurodeploy.delays.detections import Detections
@@ -30,6 +31,7 @@ from neurodeploy.delays.network import Detectors
 from neurodeploy.delays.run_application import CALIBRATION_MOVIES, by_image, choose_size, write_decisions
 from neurodeploy.delays.synapses import Quantised, places, prune, quantise
 from neurodeploy.delays.train_application import choose_images
+from neurodeploy.errors import RequestError, UnsupportedError, did_you_mean
 from neurodeploy.models.network import Network
 from neurodeploy.options import RunOptions
 from neurodeploy.recording import command_line, default_folder, provenance, run_directory, write_json
@@ -128,14 +130,28 @@ def prepare(
     images: Path | None = None,
     seed: int = 0,
     camera: str = "differencing",
+    neuron: str | None = None,
+    inhibition: int | None = None,
 ) -> Task:
     """The layer pruned and in whole numbers, thresholds calibrated on training images, and movies over the others.
 
     Raises
     ------
     RequestError
-        There is no such size, model file or image.
+        There is no such size, neuron, model file or image, or options do not go together.
     """
+    neuron = neuron or network.NEURONS[0]
+    if neuron not in network.NEURONS:
+        raise RequestError(
+            f"There is no neuron '{neuron}'.{did_you_mean(neuron, network.NEURONS)}",
+            fix=f"choose {', '.join(network.NEURONS)}",
+        )
+    if inhibition is not None and neuron != "winner":
+        raise RequestError(
+            f"--inhibition {inhibition} has no meaning beside --neuron {neuron}",
+            why="a spike of a winner alone silences others",
+            fix="leave it out, or use --neuron winner",
+        )
     height, width, steps, stride = choose_size(size or DEFAULT_SIZE)
     whole = layers.shipped() if model is None else layers.load(model)
     pruned = prune(whole, DEFAULT_SYNAPSES if synapses is None else synapses)
@@ -155,33 +171,66 @@ def prepare(
         stream=STREAM_CALIBRATION,
     )
     test = TestSet(held_out, whole.motions, frame, movies, seed, stride, accumulate=seen)
-    thresholds, rate = calibrate({"": quantised.layer}, fitted)[""]
-    made = network.detectors(quantised, thresholds, height, width, stride[1])
+    thresholds, rate = calibrate({"": quantised.layer}, fitted, neuron == "stochastic")[""]
+    made = network.detectors(
+        quantised,
+        thresholds,
+        height,
+        width,
+        stride[1],
+        neuron=neuron,
+        inhibition=inhibition or network.INHIBITION,
+    )
     return Task(whole, pruned, bits, quantised, rate, made, test, list(test))
 
 
-def describe(made: Detectors, movies: list[Events], target: Backend, rules: str, seed: int = 0) -> Network:
+def describe(
+    made: Detectors,
+    movies: list[Events],
+    target: Backend,
+    rules: str,
+    seed: int = 0,
+    noise: np.ndarray | None = None,
+) -> Network:
     """The detectors and all `movies`, one after the other, as a Network."""
     from neurodeploy.models import pynn as sim
 
     step = network.TIME_STEP
     sim.setup(timestep=step, min_delay=step, backend=target, rules=rules, seed=seed)
-    network.build(sim, made, network.spike_times(movies))
+    # the current of a step decides about the spike at its end, or at the tick that it begins with
+    noise_from = (network.SHIFT - rules_by_name(rules).spike_is_at_end_of_step) * step
+    network.build(sim, made, network.spike_times(movies), noise, noise_from)
     return sim.capture()
 
 
 def show_movies(
     quantised: Quantised, made: Detectors, movies: list[Events], options: Options, backend: str, seed: int = 0
 ) -> Answers:
-    """Show `movies` to the detectors on `backend`, in one run."""
+    """Show `movies` to the detectors on `backend`, in one run.
+
+    Raises
+    ------
+    UnsupportedError
+        The detectors are stochastic, and the target takes no current that changes in every step.
+    """
     from neurodeploy.backends import registry
 
     target = registry.load(backend)
     target.refuse_machine(hardware=options.hardware, host=options.host, faults=options.faults)
     began = time.perf_counter()
-    model = describe(made, movies, target, options.rules, seed)
+    noise = network.draw_noise(made, sum(movie.steps for movie in movies), seed)
+    model = describe(made, movies, target, options.rules, seed, noise)
     described = time.perf_counter() - began
-    session = target.open(model, options)
+    try:
+        session = target.open(model, options)
+    except UnsupportedError as error:
+        if noise is None:
+            raise
+        raise UnsupportedError(
+            f"There are no stochastic detectors on {backend} under the {options.rules} rules: {error.what}",
+            why="they are driven by a current that is drawn anew in every step, for every neuron",
+            fix="use --backend brian2 with --rules spinnaker or ideal, or --neuron deterministic or winner",
+        ) from error
     try:
         session.run(sum(movie.steps for movie in movies) + network.SHIFT)
         times, neurons = session.spikes(1)
@@ -189,11 +238,16 @@ def show_movies(
         session.end()
     session.report.wall["build"] += described
     steps = np.rint(times / network.TIME_STEP).astype(np.int64)
-    return Answers(*judge(quantised, made, movies, steps, neurons), session.report)
+    return Answers(*judge(quantised, made, movies, steps, neurons, noise), session.report)
 
 
 def judge(
-    quantised: Quantised, made: Detectors, movies: list[Events], steps: np.ndarray, neurons: np.ndarray
+    quantised: Quantised,
+    made: Detectors,
+    movies: list[Events],
+    steps: np.ndarray,
+    neurons: np.ndarray,
+    noise: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
     """`fields`, `steps`, `neurons` and `differing` of :class:`Answers`, from the detectors' spikes as they were recorded."""
     length, total = movies[0].steps, sum(movie.steps for movie in movies)
@@ -201,14 +255,12 @@ def judge(
     within = steps < total
     steps, neurons = steps[within], neurons[within].astype(np.int64)
     counting = steps % length >= quantised.layer.delays
-    fields, differing = [], 0
-    for number, events in enumerate(movies):
-        mine = counting & (steps // length == number)
-        fields.append(made.field(neurons[mine]))
-        t, neuron = network.dense_reference(quantised, made, events)
-        expected = (t * made.synapses.neurons + neuron)[t >= quantised.layer.delays]
-        given = steps[mine] % length * made.synapses.neurons + neurons[mine]
-        differing += len(np.setxor1d(expected, given, assume_unique=True))
+    fields = [made.field(neurons[counting & (steps // length == number)]) for number in range(len(movies))]
+    given, expected = (
+        (t * made.synapses.neurons + neuron)[t % length >= quantised.layer.delays]
+        for t, neuron in ((steps, neurons), network.dense_reference(quantised, made, movies, noise))
+    )
+    differing = len(np.setxor1d(expected, given, assume_unique=True))
     return np.array(fields), steps, neurons, differing
 
 
@@ -240,7 +292,7 @@ class TargetResult:
             f"{m['movies']} movies of {m['height']} x {m['width']} pixels and {m['steps_ms']} ms over held-out images,"
             f" {m['classes']} motions, chance {100 / m['classes']:.1f} %",
             f"{m['synapses_a_place']:,} synapses a place in {m['bits']} bits, {m['places']} places, two contrasts:"
-            f" {m['neurons']:,} neurons, {m['synapses']:,} synapses",
+            f" {m['neurons']:,} {m['neuron']} neurons, {m['synapses']:,} synapses",
             f"{m['spikes']:,} spikes; of those that count, {agreement}",
             f"executed by: [bold]{m['executed_by']}[/] ({m['backend']}, {m['rules']} rules); {wall}",
             *(f"[yellow]changed:[/] {escape(change)}" for change in m["changes"]),
@@ -258,20 +310,22 @@ def run_on_target(
     images: Path | None = None,
     progress: Callable[[str, int, int], None] | None = None,
     camera: str = "differencing",
+    neuron: str | None = None,
+    inhibition: int | None = None,
 ) -> TargetResult:
     """Run the detectors as the command line asks, and write the run directory.
 
     Raises
     ------
     RequestError
-        A name is none of those there are.
+        A name is none of those there are, or options do not go together.
     """
     began = time.perf_counter()
     keep_matplotlib_files()
     wanted = options.out or default_folder(f"delays-{options.backend}")
     with run_directory(wanted) as folder:
         given = options.of_backend(RULES, folder, progress)
-        task = prepare(model, synapses, bits, movies, size, images, options.seed, camera)
+        task = prepare(model, synapses, bits, movies, size, images, options.seed, camera, neuron, inhibition)
         made, quantised = task.made, task.quantised
         answers = show_movies(quantised, made, task.movies, given, options.backend, options.seed)
         by_evidence = evaluate({"evidence": task.pruned}, task.test)["evidence"]
@@ -303,8 +357,10 @@ def run_on_target(
             "spikes_a_voxel": task.rate,
             "weights_clipped": quantised.clipped,
             "weights_vanished": quantised.vanished,
+            "neuron": neuron or network.NEURONS[0],
+            "inhibition_ms": made.inhibition * network.TIME_STEP,
             "neurons": made.synapses.neurons,
-            "synapses": len(made.synapses.pre),
+            "synapses": len(made.synapses.pre) + made.inhibition * len(made.rivals()[0]),
             "events": sum(map(len, task.movies)),
             "spikes": len(answers.steps),
             "spikes_compared": int(answers.counts.sum()),

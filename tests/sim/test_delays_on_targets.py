@@ -27,8 +27,6 @@ from neurodeploy.models import pynn as sim
 SYNAPSES, BITS = 652, 8
 SIDE_OF_FRAME, STRIDE = 32, 4
 STEPS = 60
-SELECTIVITY = 1.5
-"""Fewer events than the default gives: a texture has them everywhere, and a SpiNNaker core's buffer takes 256 a step."""
 RATE = 0.1
 
 
@@ -38,10 +36,11 @@ def case():
     quantised = quantise(prune(shipped(), SYNAPSES), BITS)
     frame = MovieSettings(SIDE_OF_FRAME, SIDE_OF_FRAME, STEPS, None)
     movie = make_movie(np.random.default_rng(1), [texture(120, 120)], quantised.layer.motions, frame)
-    events = from_frames(movie.frames, SELECTIVITY)
+    events = from_frames(movie.frames)
     seen = Probe({"layer": quantised.layer}).fields(events, (1, STRIDE, STRIDE))["layer"]
     made = network.detectors(quantised, readout.calibrate([seen], RATE), SIDE_OF_FRAME, SIDE_OF_FRAME, STRIDE)
-    t, neuron = network.dense_reference(quantised, made, events)
+    t, neuron = network.dense_reference(quantised, made, [events])
+    assert np.bincount(events.t).max() > 256  # more spikes than sPyNNaker gives a core room for
     assert len(made.synapses.pre) == 648 * 2 * 16  # 18 a class, two contrasts, 16 places
     assert len(np.unique(neuron)) > 0.5 * made.synapses.neurons and len(t) > 2000
     return made, events, t, neuron
@@ -68,6 +67,7 @@ def test_every_target_gives_the_spikes_of_the_dense_reference(case, backend: str
         times, found = session.spikes(1)
     finally:
         session.end()
+    assert any("room for 1,024 incoming" in one for one in session.report.changes) == (backend == "spinnaker")
     steps = np.rint(times).astype(int) - network.SHIFT
     np.testing.assert_array_equal(steps[steps < STEPS], t)  # what comes later is of a step after the movie
     np.testing.assert_array_equal(found[steps < STEPS], neuron)

@@ -7,6 +7,7 @@ groups share one object, sorted by presynaptic neuron.  :class:`Lowered` remembe
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
@@ -391,19 +392,23 @@ def injected_current(
     injections: list[Injection], placements: list[Placement], sizes: dict[str, int], time_step: float
 ) -> list[tuple[int, str, np.ndarray]]:
     """When the injected current of a group changes, and to what: (step, group, nA for each neuron), by step."""
-    changes: dict[tuple[int, str], list[tuple[np.ndarray, float]]] = {}
+    changes: dict[str, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {}
     for injection in injections:
         placement = placements[injection.population]
         neurons = injection.neurons + placement.start
-        before = 0.0
-        for time, amplitude in zip(injection.times, injection.amplitudes, strict=True):
-            step = max(round(time / time_step), 0)
-            changes.setdefault((step, placement.group), []).append((neurons, amplitude - before))
-            before = amplitude
-    present = {group: np.zeros(size) for group, size in sizes.items()}
+        steps = np.maximum(np.rint(np.asarray(injection.times, float) / time_step), 0).astype(np.int64)
+        rise = np.diff(np.asarray(injection.amplitudes, float), prepend=0.0)
+        changes.setdefault(placement.group, []).append(
+            (np.repeat(steps, len(neurons)), np.tile(neurons, len(steps)), np.repeat(rise, len(neurons)))
+        )
     timeline = []
-    for (step, group), differences in sorted(changes.items(), key=lambda entry: entry[0]):
-        for neurons, difference in differences:
-            np.add.at(present[group], neurons, difference)
-        timeline.append((step, group, present[group].copy()))
-    return timeline
+    for group, parts in changes.items():
+        step, neuron, rise = (np.concatenate(column) for column in zip(*parts, strict=True))
+        order = np.argsort(step, kind="stable")
+        step, neuron, rise = step[order], neuron[order], rise[order]
+        bounds = np.append(np.flatnonzero(np.diff(step, prepend=-1)), len(step))
+        present = np.zeros(sizes[group])
+        for begin, end in pairwise(bounds):
+            np.add.at(present, neuron[begin:end], rise[begin:end])
+            timeline.append((int(step[begin]), group, present.copy()))
+    return sorted(timeline, key=lambda entry: entry[:2])

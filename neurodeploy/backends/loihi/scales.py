@@ -31,8 +31,8 @@ largest weight of all keeps 255."""
 TRUNCATION_SHARE = 0.01
 """The same of truncation: what it loses at most stays below this share of the largest response to a spike."""
 
-MOST_CANDIDATES = 512
-"""Scales that are tried for a population."""
+MOST_CANDIDATES, MOST_SHARED = 512, 16
+"""Scales that are tried for a population: evenly drawn from all, and those at which most weights are whole mantissas."""
 
 BOUND_TOLERANCE = 1e-9
 """Octaves by which two bounds may differ from a power of two: rounding errors."""
@@ -277,9 +277,12 @@ def _nearest_to_whole(largest: float, incoming: list[Bundle], chip: LoihiChip) -
         for value in values[-4:]:
             top = int(np.floor(largest * value / step * (1 + 1e-12)))
             candidates.append(np.arange(max(top // 2, 1), top + 1) * step / value)
-    tried = np.unique(np.concatenate(candidates))
-    tried = tried[(tried > largest / 2) & (tried <= largest * (1 + 1e-12))][::-1]
-    tried = tried[np.linspace(0, tried.size - 1, min(tried.size, MOST_CANDIDATES)).astype(int)]
+    tried, weights = np.unique(np.concatenate(candidates), return_counts=True)
+    within = (tried > largest / 2) & (tried <= largest * (1 + 1e-12))
+    tried, weights = tried[within][::-1], weights[within][::-1]
+    spread = np.linspace(0, tried.size - 1, min(tried.size, MOST_CANDIDATES)).astype(int)
+    suits_most = np.argsort(-weights, kind="stable")[:MOST_SHARED]
+    tried = tried[np.union1d(spread, suits_most)]
     error = np.zeros(tried.size)
     for values in distinct:
         step = np.exp2(chip.weight_shift + exponent_for(values[-1], tried, chip))
