@@ -1,4 +1,4 @@
-"""Acceptance cases 8, 9, 10 and 15 of the motion detectors on the layer that comes along: minutes of a processor.
+"""Acceptance cases 8, 9, 10, 12, 13 and 15 of the motion detectors on the layer that comes along: minutes of a processor.
 
 ``pytest -m acceptance tests/test_delays_acceptance.py``; ordinary runs leave them out.
 """
@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from neurodeploy.delays import images
-from neurodeploy.delays.evaluation import Score, TestSet, evaluate
+from neurodeploy.delays.evaluation import STREAM_CALIBRATION, Score, TestSet, calibrate, evaluate
 from neurodeploy.delays.layer import shipped
 from neurodeploy.delays.motion_clouds import CONDITIONS, CloudSettings
 from neurodeploy.delays.movies import MovieSettings
-from neurodeploy.delays.synapses import collapse, permute_delays, prune, shorten
+from neurodeploy.delays.synapses import collapse, permute_delays, prune, quantise, shorten
 
 pytestmark = pytest.mark.acceptance
 
@@ -59,6 +59,29 @@ def test_case_10_pruning_keeps_what_matters(scores: dict[str, Score]) -> None:
     assert shares[14096] >= peak - 0.10 and shares[2000] > peak / 2  # 4.6e-3 of the weights
     assert shares[14096] > scores["1 delays"].accuracy + 0.3  # a delay alone has as many
     assert shares[80000] > scores["4 delays"].accuracy + 0.3
+
+
+def test_case_12_few_bits_cost_little() -> None:
+    """The specified trap, 4 bits up to the largest weight, leaves a sixth of the synapses but is none on this layer."""
+    layer = prune(shipped(), 6227)
+    variants = {"float": layer, "8": quantise(layer, 8).layer, "4": quantise(layer, 4).layer}
+    frame = MovieSettings(64, 64, 60, None)
+    test = TestSet(images.embedded(test=True), layer.motions, frame, 200, 0, (3, 4, 4))
+    share = {bits: score.accuracy for bits, score in evaluate(variants, test).items()}
+    assert share["8"] >= share["float"] - 0.03 and share["4"] >= share["float"] - 0.05
+    assert quantise(layer, 4, None).layer.synapses < layer.synapses / 5
+
+
+@pytest.mark.parametrize("synapses", [652, 8000])
+def test_case_13_counts_decide_as_well_as_the_evidence(synapses: int) -> None:
+    layer = {"": prune(shipped(), synapses)}
+    frame = MovieSettings(64, 64, 60, None)
+    settings = (layer[""].motions, frame)
+    fitted = TestSet(images.embedded(), *settings, 36, 0, (3, 4, 4), stream=STREAM_CALIBRATION)
+    test = TestSet(images.embedded(test=True), *settings, MOVIES, 0, (3, 4, 4))
+    thresholds, _ = calibrate(layer, fitted)[""]
+    counts = evaluate(layer, test, {"": thresholds})[""].accuracy
+    assert counts >= evaluate(layer, test)[""].accuracy - 0.05
 
 
 def test_case_15_clouds_whose_stripes_are_perpendicular_are_easier_and_blurred_speeds_harder() -> None:

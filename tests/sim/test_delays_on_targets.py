@@ -74,7 +74,7 @@ def test_every_target_gives_the_spikes_of_the_dense_reference(case, backend: str
 
 
 @needs_machine
-def test_the_ring_of_256_neurons_a_core_holds_all_delays(case) -> None:
+def test_case_14_the_ring_of_256_neurons_a_core_holds_all_delays(case) -> None:
     """Mapped onto a virtual board, delays of 1 to 21 steps need no delay extension."""
     made, events, _, _ = case
     target = registry.load("spinnaker")
@@ -90,13 +90,19 @@ def test_the_ring_of_256_neurons_a_core_holds_all_delays(case) -> None:
     assert len([name for name in mapped if "detectors" in name]) == -(-made.synapses.neurons // 256)
 
 
-def test_a_delay_beyond_the_machine_is_refused_by_name(case) -> None:
+@pytest.mark.parametrize(
+    ("longest", "said"),
+    [
+        (33.0, r"'events': its delays, 1 stages of 32 steps .* memory"),
+        (300.0, r"'excitatory synapses': a delay of 300 ms; .* at most 288 ms"),
+    ],
+)
+def test_case_14_a_delay_beyond_the_machine_is_refused_by_name(case, longest: float, said: str) -> None:
+    """One of 33 needs a delay extension, for which a core of 2,048 sources has no memory; one of 300 needs too many."""
     made, events, _, _ = case
     sim.setup(timestep=network.TIME_STEP, min_delay=network.TIME_STEP)
     network.build(sim, made, network.spike_times([events]))
     model = sim.capture()
-    model.projections[0].delay[0] = 300.0
-    with pytest.raises(
-        UnsupportedError, match=r"'excitatory synapses': a delay of 300 ms; .* at most 288 ms"
-    ):
+    model.projections[0].delay[0] = longest
+    with pytest.raises(UnsupportedError, match=said):
         lower(model, "spinnaker", load_as(SpinnakerHardware, "spinnaker-virtual"))
