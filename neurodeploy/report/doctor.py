@@ -232,6 +232,5 @@ def examine(machines: Sequence[str] = (), host: str | None = None) -> Diagnosis:
         raise RequestError(
             f"--host {host} has no meaning without a machine", fix="name one, such as --hardware spin5"
         )
-    return Diagnosis(
-        [look() for look in EXAMINATIONS] + [examine_machine(chosen, host) for chosen in machines]
-    )
+    asked = [examine_machine(chosen, host) for chosen in machines]  # first, since one may be refused
+    return Diagnosis([look() for look in EXAMINATIONS] + asked)
