@@ -349,3 +349,22 @@ def test_numbers_that_are_not_finite_are_refused_wherever_they_stand():
         ):
             with pytest.raises(RequestError):
                 lower(make(value))
+
+
+def test_a_population_in_which_nothing_has_a_size_ends_in_words(monkeypatch):
+    """It has no scale; the search for one has to end."""
+    from neurodeploy.backends.loihi import lower as lowering
+
+    discretised = lowering.discretise
+
+    def flat(*arguments):
+        found = discretised(*arguments)
+        for membrane in found.membranes:
+            if membrane is not None:
+                for name in ("threshold", "rest", "v", "drive"):
+                    getattr(membrane, name)[:] = 0.0
+        return found
+
+    monkeypatch.setattr(lowering, "discretise", flat)
+    with pytest.raises(UnsupportedError, match="its threshold is no distance from reset"):
+        lower(network([cells(1)]))
