@@ -14,7 +14,7 @@ import numpy as np
 from lava.magma.core.run_conditions import RunSteps
 from lava.magma.core.run_configs import Loihi2SimCfg
 from lava.utils.weightutils import SignMode
-from lava_processes.learning import LearningSynapses
+from lava_processes.learning import LearningSynapses, stock_rule
 from lava_processes.lif import RefractoryLIF
 from lava_processes.source import SpikePlayer
 from lava_processes.synapses import DelayedSynapses
@@ -188,7 +188,7 @@ class FusedNetwork:
             weights=weights,
             connected=connected,
             weight_exp=synapses.exponent,
-            rule=synapses.learning,
+            rule=stock_rule(synapses.learning),
             folder=self.folder,
             name=f"learning{number}",
         )

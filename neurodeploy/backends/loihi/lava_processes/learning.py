@@ -2,8 +2,8 @@
 
 The arithmetic is that of the stock ``LearningDense`` (``PyLearningDenseModelBitApproximate`` of Lava 0.10.0), inherited and not
 written again: what is here picks the connection's neurons out of the processes that hold all of them, and keeps pairs of
-neurons without a synapse at 0.  On a chip the same rule is that of a ``LearningDense`` between two ``LIF``: see
-:func:`stock_rule` and ``stock_network.py``.
+neurons without a synapse at 0, under a rule of two factors or of three.  On a chip a rule of two is that of a
+``LearningDense`` between two ``LIF``: see :func:`stock_rule` and ``stock_network.py``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import typing as ty
 
 import numpy as np
 from lava.magma.core.decorator import implements, requires, tag
-from lava.magma.core.learning.learning_rule import Loihi2FLearningRule
+from lava.magma.core.learning.learning_rule import Loihi2FLearningRule, LoihiLearningRule
 from lava.magma.core.model.py.connection import LearningConnectionModelBitApproximate
 from lava.magma.core.model.py.ports import PyInPort, PyOutPort
 from lava.magma.core.model.py.type import LavaPyType
@@ -60,12 +60,12 @@ class LearningSynapses(Exchange, LearningDense):
     first_pre, first_post, first_out : int
         Where the connection's neurons begin in ``s_in``, in ``s_in_bap`` and in the flattened ``a_out``.
     weights : array, shape (post, pre)
-        Mantissas at first, 0 … 255.
+        Mantissas at first.
     connected : array of bool, shape (post, pre)
         Which pairs have a synapse.
     weight_exp : int
-    rule : dict
-        See :func:`stock_rule`.
+    rule : Loihi2FLearningRule or Loihi3FLearningRule
+    sign_mode : SignMode
     folder : str
         See :mod:`lava_processes.exchange`.
     """
@@ -82,15 +82,16 @@ class LearningSynapses(Exchange, LearningDense):
         weights: np.ndarray,
         connected: np.ndarray,
         weight_exp: int,
-        rule: dict[str, ty.Any],
+        rule: LoihiLearningRule,
         folder: str,
         name: str,
+        sign_mode: SignMode = SignMode.EXCITATORY,
     ) -> None:
         posts, pres = weights.shape
         super().__init__(
             weights=np.asarray(weights, dtype=np.int32),
-            learning_rule=stock_rule(rule),
-            sign_mode=SignMode.EXCITATORY,
+            learning_rule=rule,
+            sign_mode=sign_mode,
             num_weight_bits=8,
             weight_exp=weight_exp,
             name=name,

@@ -1,7 +1,7 @@
-"""Trials in Lava: neurons that send traces and take in a third factor, where it comes from, and what learns from both.
+"""Trials in Lava: neurons that send traces and take in a third factor, where it comes from, and the rule that learns from both.
 
 ``trials/program.py`` says what a step does.  The change of weights is that of ``Loihi3FLearningRule`` in Lava's own learning
-engine (``LearningConnectionModelBitApproximate`` of Lava 0.10.0), inherited and not written again.
+engine, in the synapses of ``learning.py``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 from lava.magma.core.decorator import implements, requires, tag
 from lava.magma.core.learning.learning_rule import Loihi3FLearningRule
-from lava.magma.core.model.py.connection import LearningConnectionModelBitApproximate
 from lava.magma.core.model.py.model import PyLoihiProcessModel
 from lava.magma.core.model.py.neuron import LearningNeuronModelFixed
 from lava.magma.core.model.py.ports import PyInPort, PyOutPort
@@ -25,11 +24,10 @@ from lava.magma.core.resources import CPU
 from lava.magma.core.run_conditions import RunSteps
 from lava.magma.core.run_configs import Loihi2SimCfg
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
-from lava.proc.dense.models import AbstractPyDenseModelBitAcc
-from lava.proc.dense.process import Dense, LearningDense
+from lava.proc.dense.process import Dense
 from lava.utils.weightutils import SignMode
 from lava_processes.exchange import Exchange, ExchangeModel
-from lava_processes.learning import sum_of_products
+from lava_processes.learning import LearningSynapses, sum_of_products
 from lava_processes.lif import HALF, MSB_BITS, wrapped
 from lava_processes.source import SpikePlayer
 from trials import program as lowered
@@ -189,84 +187,6 @@ def three_factor_rule(connection: ty.Any) -> Loihi3FLearningRule:
     )
 
 
-class ThreeFactorSynapses(Exchange, LearningDense):
-    """Synapses from the neurons ``first`` … of a process to all of another, that learn by three factors.
-
-    Pairs of neurons without a synapse stay at 0.
-
-    Parameters
-    ----------
-    connection : Connection
-    size_in : int
-        Neurons of ``s_in``.
-    weight_exp : int
-    rule : Loihi3FLearningRule
-    folder, name : str
-    """
-
-    def __init__(
-        self,
-        *,
-        connection: ty.Any,
-        size_in: int,
-        weight_exp: int,
-        rule: Loihi3FLearningRule,
-        folder: str,
-        name: str,
-    ) -> None:
-        super().__init__(
-            weights=connection.weights.astype(np.int32),
-            learning_rule=rule,
-            sign_mode=SignMode[connection.sign_mode.upper()],
-            num_weight_bits=8,
-            weight_exp=weight_exp,
-            name=name,
-            folder=folder,
-            pre=slice(connection.first, connection.first + connection.weights.shape[1]),
-            connected=connection.connected,
-        )
-        self.s_in = InPort(shape=(size_in,))
-        self.open_exchange(folder)
-
-
-@implements(proc=ThreeFactorSynapses, protocol=LoihiProtocol)
-@requires(CPU)
-@tag("fixed_pt", "bit_approximate_loihi")
-class PyThreeFactorSynapsesModel(  # type: ignore[misc]
-    ExchangeModel, LearningConnectionModelBitApproximate, AbstractPyDenseModelBitAcc
-):
-    """:class:`ThreeFactorSynapses` on the CPU."""
-
-    s_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
-    a_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int64)
-    load: np.ndarray = LavaPyType(np.ndarray, np.int32)
-    save: np.ndarray = LavaPyType(np.ndarray, np.int32)
-
-    exchanged = ("weights",)
-    ready = False
-    weights: ty.Any
-    a_buff: ty.Any
-
-    def prepare(self) -> None:
-        if self.ready:
-            return
-        self.open_exchange()
-        self.pre, self.connected = self.proc_params["pre"], self.proc_params["connected"]
-        self.ready = True
-
-    def run_spk(self) -> None:
-        if not self.ready:
-            self.prepare()
-        self.a_out.send(self.a_buff)  # what the last step's spikes bring; before recv, as in LearningDense
-        s_in = self.s_in.recv()[self.pre].astype(bool)
-        self.a_buff = np.left_shift(self.weights[:, s_in].sum(axis=1), self.weight_exp)
-        self.recv_traces(s_in)
-
-    def run_lrn(self) -> None:
-        super().run_lrn()
-        self.weights = self.weights * self.connected
-
-
 # ------------------------------------------------------------------------------ all of it
 
 
@@ -281,7 +201,7 @@ class TrialNetwork:
     """
 
     description = (
-        "Loihi3FLearningRule in Lava's learning engine, with own processes: TrialNeurons, ThirdFactor, ThreeFactorSynapses,"
+        "Loihi3FLearningRule in Lava's learning engine, with own processes: TrialNeurons, ThirdFactor, LearningSynapses,"
         " SpikePlayer; graded spikes over Lava's Dense"
     )
 
@@ -303,13 +223,20 @@ class TrialNetwork:
         self.connections = []
         for number, (connection, rule) in enumerate(zip(program.connections, rules, strict=True)):
             source = self.player if connection.driven else self.neurons
-            synapses = ThreeFactorSynapses(
-                connection=connection,
+            synapses = LearningSynapses(
                 size_in=program.played if connection.driven else program.size,
+                size_post=program.size,
+                shape_out=(program.size,),
+                first_pre=connection.first,
+                first_post=0,
+                first_out=0,
+                weights=connection.weights,
+                connected=connection.connected,
                 weight_exp=program.weight_exponent,
                 rule=rule,
                 folder=place,
                 name=f"connection{number}",
+                sign_mode=SignMode[connection.sign_mode.upper()],
             )
             source.s_out.connect(synapses.s_in)
             synapses.a_out.connect(self.neurons.a_in)
