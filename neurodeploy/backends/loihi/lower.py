@@ -161,12 +161,6 @@ def scale_and_quantise(
     below = np.inf
     while True:
         scale = choose_scale(membrane, incoming, bound, fires, chip, below)
-        if not np.isfinite(scale.per_nA):
-            raise UnsupportedError(
-                f"Population '{membrane.label}': its threshold is no distance from reset that a number of the chip could hold",
-                why="no threshold, input or voltage of it has a size, so that no scale follows",
-                fix="choose v_thresh above v_reset, and cm and time constants of a membrane",
-            )
         quantised = quantise_synapses(membrane, incoming, scale, currents, chip)
         parts = [bundle for bundle, _ in quantised.pairs]
         most = [_most_units(bundle, part) for bundle, part in quantised.pairs]

@@ -120,7 +120,13 @@ def choose_scale(
     chip: LoihiChip,
     below: float = np.inf,
 ) -> Scale:
-    """The scale of `membrane`; `bound` are its currents at worst, in nA, K is at most `below`."""
+    """The scale of `membrane`; `bound` are its currents at worst, in nA, K is at most `below`.
+
+    Raises
+    ------
+    UnsupportedError
+        Nothing limits K, or a learned weight's bound has no place below 255.
+    """
     limits = _limits(membrane, incoming, bound, chip)
     hard = min(min(limits.values()), below)
     decides = min(limits, key=lambda name: limits[name])
@@ -130,6 +136,12 @@ def choose_scale(
     all_bits = _with_levels(incoming, chip, chip.largest_mantissa)
     enough = max(_with_levels(incoming, chip, ENOUGH_LEVELS), _above_truncation(membrane, incoming, chip))
     largest = min(hard, max(of_volley, all_bits), max(of_barrage, enough))
+    if not np.isfinite(largest):
+        raise UnsupportedError(
+            f"Population '{membrane.label}': its threshold is no distance from reset that a number of the chip could hold",
+            why="no threshold, input or voltage of it has a size, so that no scale follows",
+            fix="choose v_thresh above v_reset, and cm and time constants of a membrane",
+        )
     reason = decides if largest == hard else DEPTH
     limits[DEPTH] = min(of_volley, of_barrage)
     learned = [bundle for bundle in incoming if bundle.learns]
