@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from neurodeploy.delays import images
-from neurodeploy.delays.evaluation import STREAM_CALIBRATION, Score, TestSet, calibrate, evaluate
+from neurodeploy.delays.evaluation import Score, TestSet, calibrate, evaluate
 from neurodeploy.delays.layer import shipped
 from neurodeploy.delays.motion_clouds import CONDITIONS, CloudSettings
 from neurodeploy.delays.movies import MovieSettings
@@ -76,10 +76,8 @@ def test_case_12_few_bits_cost_little() -> None:
 def test_case_13_counts_decide_as_well_as_the_evidence(synapses: int) -> None:
     layer = {"": prune(shipped(), synapses)}
     frame = MovieSettings(64, 64, 60, None)
-    settings = (layer[""].motions, frame)
-    fitted = TestSet(images.embedded(), *settings, 36, 0, (3, 4, 4), stream=STREAM_CALIBRATION)
-    test = TestSet(images.embedded(test=True), *settings, MOVIES, 0, (3, 4, 4))
-    thresholds, _ = calibrate(layer, fitted)[""]
+    test = TestSet(images.embedded(test=True), layer[""].motions, frame, MOVIES, 0, (3, 4, 4))
+    thresholds, _ = calibrate(layer, test.calibration(images.embedded()))[""]
     counts = evaluate(layer, test, {"": thresholds})[""].accuracy
     assert counts >= evaluate(layer, test)[""].accuracy - 0.05
 

@@ -23,8 +23,8 @@ from neurodeploy.delays.evaluation import Probe, Score, TestSet
 from neurodeploy.delays.events import CAMERAS
 from neurodeploy.delays.motion_clouds import CONDITIONS, SCANS, CloudSettings
 from neurodeploy.delays.synapses import prune
-from neurodeploy.recording import command_line, default_folder, provenance, run_directory, write_json
-from neurodeploy.report.page import page_of_pictures
+from neurodeploy.recording import default_folder, run_directory
+from neurodeploy.report.page import leave_run
 
 STRIDE = (6, 8, 8)
 """Every how many ms, rows and columns the evidence is read, as for movies of that size."""
@@ -98,7 +98,7 @@ def run_clouds(
 
     began = time.perf_counter()
     keep_matplotlib_files()
-    whole = layers.shipped() if model is None else layers.load(model)
+    whole = layers.choose(model)
     layer = whole if synapses is None else prune(whole, synapses)
     base = base or CloudSettings()
     total = 2 * movies * sum(len(values) for values in scans.values())
@@ -150,15 +150,15 @@ def run_clouds(
             "wall_seconds": {"all": time.perf_counter() - began},
         }
         pictures.clouds(points, CONDITIONS, folder / "clouds.png")
-        write_json(folder / "metrics.json", data)
-        facts = provenance(
-            command_line(),
+        leave_run(
+            folder,
+            "Motion detectors, Motion Clouds",
+            "",
+            data,
             executed_by="float",
             seed=seed,
             camera=camera,
             model=str(model) if model else "shipped",
             trained=whole.made_by,
         )
-        write_json(folder / "run.json", facts)
-        page_of_pictures("Motion detectors, Motion Clouds", "", data, facts, folder).write(folder)
     return CloudResult(data, wanted)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -22,6 +22,10 @@ CHUNK = 2048
 
 STREAM_TEST, STREAM_CALIBRATION, STREAM_NOISE, STREAM_DRAWN = 10, 11, 12, 13
 """Streams of random numbers, apart from those of training."""
+
+
+CALIBRATION_MOVIES = 36
+"""Movies of training images that thresholds are chosen on."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,10 @@ class TestSet:
     alter: Callable[[Events, np.random.Generator], Events] | None = None
     stream: int = STREAM_TEST
     first: int = 0
+
+    def calibration(self, images: Sequence[Image]) -> TestSet:
+        """The movies over training `images` that thresholds are chosen on, alike in all else."""
+        return replace(self, images=images, count=CALIBRATION_MOVIES, stream=STREAM_CALIBRATION)
 
     def __iter__(self) -> Iterator[tuple[Events, int, str]]:
         """(events, class, image's name) of each movie; a movie depends on the seed and its number alone."""
@@ -157,12 +165,16 @@ def evaluate(
     test: TestSet,
     thresholds: Mapping[str, np.ndarray] | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    shown: Iterable[tuple[Events, int, str]] | None = None,
 ) -> dict[str, Score]:
-    """A score for every layer, by the evidence rule, or by the count rule where `thresholds` has its name."""
+    """A score for every layer, by the evidence rule, or by the count rule where `thresholds` has its name.
+
+    `shown` are the movies of `test` where they have been made already.
+    """
     probe = Probe(layers)
     decisions: dict[str, list[int]] = {name: [] for name in layers}
     labels, images = [], []
-    for number, (events, label, image) in enumerate(test, test.first):
+    for number, (events, label, image) in enumerate(test if shown is None else shown, test.first):
         for name, larger in probe.fields(events, test.stride).items():
             threshold = (thresholds or {}).get(name)
             decisions[name].append(

@@ -112,6 +112,11 @@ def shipped() -> Layer:
     return load(Path(__file__).parent / "trained.npz")
 
 
+def choose(path: str | os.PathLike[str] | None) -> Layer:
+    """The layer of the user's model file, or the one that comes along."""
+    return shipped() if path is None else load(path)
+
+
 def write_archive(path: Path, facts: dict[str, Any], **arrays: np.ndarray) -> None:
     """Arrays and a JSON of `facts` in one file, which appears whole or not at all.
 

@@ -23,8 +23,8 @@ from scipy import signal
 from neurodeploy.cache import keep_matplotlib_files
 from neurodeploy.delays import readout
 from neurodeploy.errors import RequestError
-from neurodeploy.recording import command_line, default_folder, provenance, run_directory, write_json
-from neurodeploy.report.page import page_of_pictures
+from neurodeploy.recording import default_folder, run_directory
+from neurodeploy.report.page import leave_run
 
 REFRACTORY = (1.0, -0.8, -0.2)
 """What kernels are filtered with over time: a spike makes the next ones less likely (the notebook)."""
@@ -229,8 +229,13 @@ def run_motifs(
             "scan": scan,
             "wall_seconds": {"all": time.perf_counter() - began},
         }
-        write_json(folder / "metrics.json", data)
-        facts = provenance(command_line(), executed_by="float", seed=seed, settings=asdict(base))
-        write_json(folder / "run.json", facts)
-        page_of_pictures("Motion detectors, motifs", "", data, facts, folder).write(folder)
+        leave_run(
+            folder,
+            "Motion detectors, motifs",
+            "",
+            data,
+            executed_by="float",
+            seed=seed,
+            settings=asdict(base),
+        )
     return MotifResult(data, wanted)

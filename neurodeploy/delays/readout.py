@@ -47,7 +47,7 @@ def calibrate(fields: Iterable[np.ndarray], rate: float) -> np.ndarray:
 
     Returns
     -------
-    ndarray of float64, shape (classes,)
+    ndarray, shape (classes,)
     """
     if not 0 < rate < 1:
         raise RequestError(

@@ -23,8 +23,8 @@ from neurodeploy.delays.detections import Detections, detect
 from neurodeploy.delays.motions import Motions
 from neurodeploy.delays.readout import KEPT
 from neurodeploy.delays.synapses import prune
-from neurodeploy.recording import command_line, default_folder, provenance, run_directory, write_json
-from neurodeploy.report.page import page_of_pictures
+from neurodeploy.recording import default_folder, run_directory
+from neurodeploy.report.page import leave_run
 
 DEFAULT_SYNAPSES = 8000
 """Where the layer is at its best (docs/delays.md), and far cheaper than whole."""
@@ -89,7 +89,7 @@ def run_recording(
     began = time.perf_counter()
     keep_matplotlib_files()
     events, given = recordings.read(file, recordings.parse_sensor(sensor) if sensor else None)
-    whole = layers.shipped() if model is None else layers.load(model)
+    whole = layers.choose(model)
     layer = prune(whole, min(synapses or DEFAULT_SYNAPSES, whole.synapses))
     pixels = max(4, math.ceil(max(events.height, events.width) / MOST_ACROSS))
     stride = (STRIDE_MS, pixels, pixels)
@@ -137,17 +137,17 @@ def run_recording(
             "changes": changes,
             "wall_seconds": {"all": time.perf_counter() - began},
         }
-        write_json(folder / "metrics.json", data)
-        facts = provenance(
-            command_line(),
+        verdict = f"most often {motions.label(int(total.argmax()))}" if total.any() else "nothing detected"
+        leave_run(
+            folder,
+            "Motion detectors, a recording",
+            verdict,
+            data,
             executed_by="float",
             recording={"file": file.name, "sha256": file_digest(file), "sensor": sensor},
             model=str(model) if model else "shipped",
             trained=whole.made_by,
         )
-        write_json(folder / "run.json", facts)
-        verdict = f"most often {motions.label(int(total.argmax()))}" if total.any() else "nothing detected"
-        page_of_pictures("Motion detectors, a recording", verdict, data, facts, folder).write(folder)
     return RecordingResult(data, wanted)
 
 

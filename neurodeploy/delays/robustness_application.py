@@ -20,14 +20,14 @@ from neurodeploy.cache import keep_matplotlib_files
 from neurodeploy.delays import layer as layers
 from neurodeploy.delays import readout
 from neurodeploy.delays.checkpoint import Checkpoint, layer_digest
-from neurodeploy.delays.evaluation import STREAM_CALIBRATION, Probe, Score, TestSet, calibrate
+from neurodeploy.delays.evaluation import Probe, Score, TestSet, calibrate
 from neurodeploy.delays.events import CAMERAS, Events
 from neurodeploy.delays.movies import MovieSettings
-from neurodeploy.delays.run_application import CALIBRATION_MOVIES, choose_size
+from neurodeploy.delays.run_application import choose_size
 from neurodeploy.delays.synapses import prune
 from neurodeploy.delays.train_application import choose_images
-from neurodeploy.recording import command_line, default_folder, provenance, run_directory, write_json
-from neurodeploy.report.page import page_of_pictures
+from neurodeploy.recording import default_folder, run_directory
+from neurodeploy.report.page import leave_run
 
 DEFAULT_SYNAPSES = 8000
 """As many as spikes need to be as good as the evidence (docs/delays.md)."""
@@ -94,21 +94,11 @@ def run_robustness(
     began = time.perf_counter()
     keep_matplotlib_files()
     height, width, steps, stride = choose_size(size)
-    whole = layers.shipped() if model is None else layers.load(model)
+    whole = layers.choose(model)
     layer = prune(whole, min(synapses or DEFAULT_SYNAPSES, whole.synapses))
     learned_from, held_out = choose_images(images)
     frame, seen = MovieSettings(height, width, steps, None), CAMERAS[camera]
     test = TestSet(held_out, layer.motions, frame, movies, seed, stride, accumulate=seen)
-    fitted = TestSet(
-        learned_from,
-        layer.motions,
-        frame,
-        CALIBRATION_MOVIES,
-        seed,
-        stride,
-        accumulate=seen,
-        stream=STREAM_CALIBRATION,
-    )
     points = [(name, value) for name, (_, values) in DISTURBANCES.items() for value in values]
     kept = Checkpoint(
         checkpoint,
@@ -122,7 +112,7 @@ def run_robustness(
     )
     wanted = out or default_folder("delays-robustness")
     with run_directory(wanted) as folder:
-        thresholds, rate = calibrate({"": layer}, fitted)[""]
+        thresholds, rate = calibrate({"": layer}, test.calibration(learned_from))[""]
         probe = Probe({"": layer})
         made = kept.decisions("movies")
         for events, label, image in replace(test, first=len(made)):
@@ -167,9 +157,11 @@ def run_robustness(
             "changes": [f"pruned: {layer.synapses:,} of {whole.synapses:,} weights kept"],
             "wall_seconds": {"all": time.perf_counter() - began},
         }
-        write_json(folder / "metrics.json", data)
-        run = provenance(
-            command_line(),
+        leave_run(
+            folder,
+            "Motion detectors, disturbed events",
+            "",
+            data,
             executed_by="float",
             seed=seed,
             camera=camera,
@@ -177,8 +169,6 @@ def run_robustness(
             trained=whole.made_by,
             test_images=[image.name for image in held_out],
         )
-        write_json(folder / "run.json", run)
-        page_of_pictures("Motion detectors, disturbed events", "", data, run, folder).write(folder)
     return RobustnessResult(data, wanted)
 
 

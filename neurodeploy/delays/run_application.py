@@ -17,15 +17,14 @@ from neurodeploy.cache import keep_matplotlib_files
 from neurodeploy.delays import layer as layers
 from neurodeploy.delays import synapses as lists
 from neurodeploy.delays.curves import curve_facts, curve_layers
-from neurodeploy.delays.evaluation import STREAM_CALIBRATION as CALIBRATION
 from neurodeploy.delays.evaluation import Score, TestSet, calibrate, evaluate
 from neurodeploy.delays.events import CAMERAS
 from neurodeploy.delays.layer import Layer
 from neurodeploy.delays.movies import MovieSettings
 from neurodeploy.delays.train_application import choose_images
 from neurodeploy.errors import RequestError, did_you_mean
-from neurodeploy.recording import command_line, default_folder, provenance, run_directory, write_json
-from neurodeploy.report.page import page_of_pictures
+from neurodeploy.recording import default_folder, run_directory
+from neurodeploy.report.page import leave_run
 
 EXPERIMENTS = {
     "motion": "the layer, pruned as asked for, and the same with delay 0 alone",
@@ -43,9 +42,6 @@ SIZES = {
 """Rows, columns and ms of a movie, and every how many ms, rows and columns the evidence is read."""
 
 READOUTS = ("evidence", "spikes")
-
-CALIBRATION_MOVIES = 36
-"""Movies of training images that thresholds are chosen on."""
 
 
 @dataclass
@@ -224,7 +220,7 @@ def run_delays(
     height, width, steps, stride = choose_size(size)
     began = time.perf_counter()
     keep_matplotlib_files()
-    layer = layers.shipped() if model is None else layers.load(model)
+    layer = layers.choose(model)
     variants, changes = choose_layers(layer, experiment, synapses, bits, readout)
     learned_from, held_out = choose_images(images)
     frame = MovieSettings(height, width, steps, None)
@@ -234,17 +230,7 @@ def run_delays(
     with run_directory(wanted) as folder:
         thresholds, rates = {}, {}
         if readout == "spikes":
-            fitted = TestSet(
-                learned_from,
-                layer.motions,
-                frame,
-                CALIBRATION_MOVIES,
-                seed,
-                stride,
-                accumulate=seen,
-                stream=CALIBRATION,
-            )
-            for name, (chosen, rate) in calibrate(variants, fitted).items():
+            for name, (chosen, rate) in calibrate(variants, test.calibration(learned_from)).items():
                 thresholds[name], rates[name] = chosen, rate
         scores = evaluate(
             variants,
@@ -276,9 +262,12 @@ def run_delays(
         }
         draw(folder, layer, test, data)
         data["wall_seconds"] = {"all": time.perf_counter() - began}
-        write_json(folder / "metrics.json", data)
-        facts = provenance(
-            command_line(),
+        right = f"{100 * shown.accuracy:.1f} % of {movies} movies right"
+        leave_run(
+            folder,
+            f"Motion detectors, {experiment}",
+            right,
+            data,
             executed_by="float",
             seed=seed,
             camera=camera,
@@ -286,9 +275,6 @@ def run_delays(
             trained=layer.made_by,
             test_images=[image.name for image in held_out],
         )
-        write_json(folder / "run.json", facts)
-        right = f"{100 * shown.accuracy:.1f} % of {movies} movies right"
-        page_of_pictures(f"Motion detectors, {experiment}", right, data, facts, folder).write(folder)
     return Result(data, wanted)
 
 

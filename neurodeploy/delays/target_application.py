@@ -23,19 +23,19 @@ from neurodeploy.chips.catalogue import rules_by_name
 from neurodeploy.delays import layer as layers
 from neurodeploy.delays import network
 from neurodeploy.delays.detections import Detections
-from neurodeploy.delays.evaluation import STREAM_CALIBRATION, Score, TestSet, calibrate, evaluate
+from neurodeploy.delays.evaluation import Score, TestSet, calibrate, evaluate
 from neurodeploy.delays.events import CAMERAS, Events
 from neurodeploy.delays.layer import Layer
 from neurodeploy.delays.movies import MovieSettings
 from neurodeploy.delays.network import Detectors
-from neurodeploy.delays.run_application import CALIBRATION_MOVIES, by_image, choose_size, write_decisions
+from neurodeploy.delays.run_application import by_image, choose_size, write_decisions
 from neurodeploy.delays.synapses import Quantised, places, prune, quantise
 from neurodeploy.delays.train_application import choose_images
 from neurodeploy.errors import RequestError, UnsupportedError, did_you_mean
 from neurodeploy.models.network import Network
 from neurodeploy.options import RunOptions
-from neurodeploy.recording import command_line, default_folder, provenance, run_directory, write_json
-from neurodeploy.report.page import page_of_pictures
+from neurodeploy.recording import default_folder, run_directory
+from neurodeploy.report.page import leave_run
 
 RULES = "spinnaker"
 """Where neither the user nor the backend's machine says which: the model means the same under all."""
@@ -153,25 +153,17 @@ def prepare(
             fix="leave it out, or use --neuron winner",
         )
     height, width, steps, stride = choose_size(size or DEFAULT_SIZE)
-    whole = layers.shipped() if model is None else layers.load(model)
+    whole = layers.choose(model)
     pruned = prune(whole, DEFAULT_SYNAPSES if synapses is None else synapses)
     bits = DEFAULT_BITS if bits is None else bits
     quantised = quantise(pruned, bits)
     learned_from, held_out = choose_images(images)
     frame = MovieSettings(height, width, steps, None)
     seen = CAMERAS[camera]
-    fitted = TestSet(
-        learned_from,
-        whole.motions,
-        frame,
-        CALIBRATION_MOVIES,
-        seed,
-        stride,
-        accumulate=seen,
-        stream=STREAM_CALIBRATION,
-    )
     test = TestSet(held_out, whole.motions, frame, movies, seed, stride, accumulate=seen)
-    thresholds, rate = calibrate({"": quantised.layer}, fitted, neuron == "stochastic")[""]
+    thresholds, rate = calibrate(
+        {"": quantised.layer}, test.calibration(learned_from), neuron == "stochastic"
+    )[""]
     made = network.detectors(
         quantised,
         thresholds,
@@ -328,7 +320,7 @@ def run_on_target(
         task = prepare(model, synapses, bits, movies, size, images, options.seed, camera, neuron, inhibition)
         made, quantised = task.made, task.quantised
         answers = show_movies(quantised, made, task.movies, given, options.backend, options.seed)
-        by_evidence = evaluate({"evidence": task.pruned}, task.test)["evidence"]
+        by_evidence = evaluate({"evidence": task.pruned}, task.test, shown=task.shown)["evidence"]
         by_spikes = Score(answers.counts.argmax(axis=1), by_evidence.labels, by_evidence.images)
         scores = {
             f"spikes, {answers.report.executed_by}": by_spikes,
@@ -372,9 +364,13 @@ def run_on_target(
             "wall_seconds": {part: answers.report.wall[part] for part in ("build", "compile", "run")},
         }
         data["wall_seconds"]["all"] = time.perf_counter() - began
-        write_json(folder / "metrics.json", data)
-        run = provenance(
-            command_line(),
+        right = f"{100 * by_spikes.accuracy:.1f} % of {len(task.shown)} movies right"
+        title = f"Motion detectors on {options.backend}"
+        leave_run(
+            folder,
+            title,
+            right,
+            data,
             executed_by=answers.report.executed_by,
             backend=options.backend,
             rules=given.rules,
@@ -388,10 +384,6 @@ def run_on_target(
             spynnaker=facts.get("spynnaker"),
             lava=facts.get("lava"),
         )
-        write_json(folder / "run.json", run)
-        right = f"{100 * by_spikes.accuracy:.1f} % of {len(task.shown)} movies right"
-        title = f"Motion detectors on {options.backend}"
-        page_of_pictures(title, right, data, run, folder).write(folder)
     return TargetResult(data, wanted)
 
 

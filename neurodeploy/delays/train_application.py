@@ -25,8 +25,8 @@ from neurodeploy.delays.motions import SPEEDS, Motions
 from neurodeploy.delays.movies import refuse_small
 from neurodeploy.delays.training import State, TrainingSettings
 from neurodeploy.errors import RequestError, did_you_mean
-from neurodeploy.recording import command_line, default_folder, provenance, run_directory, write_json
-from neurodeploy.report.page import page_of_pictures
+from neurodeploy.recording import command_line, default_folder, run_directory
+from neurodeploy.report.page import leave_run
 
 TASKS = {
     "paper": TrainingSettings(),
@@ -206,20 +206,20 @@ def write_training(
         "seconds": state.seconds,
         **{name: last.get(name) for name in ("loss", "accuracy", "held_loss", "held_accuracy")},
     }
-    write_json(folder / "metrics.json", data)
-    facts = provenance(
-        command_line(),
+    right = (
+        ""
+        if data["held_accuracy"] is None
+        else f"{100 * data['held_accuracy']:.1f} % of held-out voxels right"
+    )
+    leave_run(
+        folder,
+        "Motion detectors, training",
+        right,
+        data,
         executed_by="float",
         device=device,
         seed=settings.seed,
         settings=settings.facts(),
         images=[image.name for image in learned_from],
     )
-    write_json(folder / "run.json", facts)
-    right = (
-        ""
-        if data["held_accuracy"] is None
-        else f"{100 * data['held_accuracy']:.1f} % of held-out voxels right"
-    )
-    page_of_pictures("Motion detectors, training", right, data, facts, folder).write(folder)
     return data

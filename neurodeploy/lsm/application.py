@@ -37,8 +37,8 @@ from neurodeploy.lsm.model import (
     excitatory_count,
 )
 from neurodeploy.models.network import Network
-from neurodeploy.recording import command_line, default_folder, provenance, run_directory, write_json
-from neurodeploy.report.page import page_of_pictures
+from neurodeploy.recording import default_folder, run_directory
+from neurodeploy.report.page import leave_run
 
 PUBLISHED = {
     ("mnist", "nalsm", 1000): (95.96, 0.13),
@@ -278,9 +278,13 @@ def run_lsm(request: Request, progress: Callable[[str, int, int], None] | None =
             "wall_seconds": {**spent.wall, "all": time.perf_counter() - began},
             "processor_seconds": spent.processor,
         }
-        write_json(folder / "metrics.json", data)
-        facts = provenance(
-            command_line(),
+        title = f"Liquid of {design.neurons:,} neurons, {dataset.name}, {design.variant}"
+        right = f"{100 * data['accuracy']:.2f} % right"
+        leave_run(
+            folder,
+            title,
+            right,
+            data,
             executed_by="float",
             backend="brian2",
             rules="nalsm",
@@ -292,10 +296,6 @@ def run_lsm(request: Request, progress: Callable[[str, int, int], None] | None =
             counts=found.key,
             network_sha256=network.digest(),
         )
-        write_json(folder / "run.json", facts)
-        title = f"Liquid of {design.neurons:,} neurons, {dataset.name}, {design.variant}"
-        right = f"{100 * data['accuracy']:.2f} % right"
-        page_of_pictures(title, right, data, facts, folder).write(folder)
     return Result(data, wanted)
 
 

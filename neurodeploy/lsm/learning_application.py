@@ -31,8 +31,8 @@ from neurodeploy.lsm.data import NORMALISATIONS
 from neurodeploy.lsm.drive import Pixels
 from neurodeploy.lsm.model import SNAPSHOT_MS, Design, build
 from neurodeploy.models.network import Network
-from neurodeploy.recording import command_line, default_folder, provenance, run_directory, write_json
-from neurodeploy.report.page import page_of_pictures
+from neurodeploy.recording import default_folder, run_directory
+from neurodeploy.report.page import leave_run
 
 EXECUTED_BY = "chip arithmetic"
 
@@ -244,9 +244,13 @@ def run_learning(request: Request, progress: Progress | None = None) -> Result:
             "changes": lowered.changes,
             "wall_seconds": wall,
         }
-        write_json(folder / "metrics.json", data)
-        facts = provenance(
-            command_line(),
+        title = f"A liquid of {design.neurons:,} neurons that forms on Loihi"
+        verdict = f"{'within' if data['near'] else 'not within'} {NEAR:.0%}"
+        leave_run(
+            folder,
+            title,
+            verdict,
+            data,
             executed_by=EXECUTED_BY,
             backend="loihi",
             rules="loihi2",
@@ -256,10 +260,6 @@ def run_learning(request: Request, progress: Progress | None = None) -> Result:
             brian2_program=program,
             **lava,
         )
-        write_json(folder / "run.json", facts)
-        title = f"A liquid of {design.neurons:,} neurons that forms on Loihi"
-        verdict = f"{'within' if data['near'] else 'not within'} {NEAR:.0%}"
-        page_of_pictures(title, verdict, data, facts, folder).write(folder)
     return Result(data, wanted)
 
 

@@ -43,8 +43,8 @@ from neurodeploy.lsm.network import SMALLEST, Frozen, freeze
 from neurodeploy.lsm.presentation import PAUSE_MS, Shown, show
 from neurodeploy.models.network import Network
 from neurodeploy.options import RunOptions
-from neurodeploy.recording import command_line, default_folder, provenance, run_directory, write_json
-from neurodeploy.report.page import page_of_pictures
+from neurodeploy.recording import default_folder, run_directory
+from neurodeploy.report.page import leave_run
 
 RULES = {"brian2": "spinnaker-fixed"}
 """Where the user names none; elsewhere ``spinnaker``, if the machine has no rules of its own."""
@@ -217,11 +217,9 @@ def run_on_target(
         _draw(folder, ready, test, on_target, shown)
         _write_decisions(folder / "decisions.csv", test.labels, said)
         np.savez_compressed(folder / "counts.npz", target=shown.counts, model=shown.in_model)
-        write_json(folder / "metrics.json", data)
-        write_json(folder / "run.json", facts)
         title = f"Frozen liquid of {ready.design.neurons:,} neurons on {options.backend}"
         right = f"{100 * data['accuracy']:.2f} % of {len(test.labels):,} images right"
-        page_of_pictures(title, right, data, facts, folder).write(folder)
+        leave_run(folder, title, right, data, **facts)
     return TargetResult(data, wanted)
 
 
@@ -325,7 +323,7 @@ def _describe(
     learn_from: str,
     rules: str,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What ``metrics.json`` and ``run.json`` say."""
+    """What ``metrics.json`` says, and ``run.json`` beside the command."""
     liquid, labels, report = ready.liquid, ready.dataset.test.labels, shown.report
     accuracies = {name: float(np.mean(classes == labels)) for name, classes in said.items()}
     on_target, in_model = said.values()
@@ -372,19 +370,18 @@ def _describe(
             *report.changes,
         ],
     }
-    facts = provenance(
-        command_line(),
-        executed_by=report.executed_by,
-        backend=options.backend,
-        rules=rules,
-        seed=request.seed,
-        images_sha256=ready.dataset.checksums,
-        liquid=ready.formed,
-        network_sha256=report.facts["network"],
-        hardware=report.facts.get("hardware"),
-        spynnaker=report.facts.get("spynnaker"),
-        lava=report.facts.get("lava"),
-    )
+    facts = {
+        "executed_by": report.executed_by,
+        "backend": options.backend,
+        "rules": rules,
+        "seed": request.seed,
+        "images_sha256": ready.dataset.checksums,
+        "liquid": ready.formed,
+        "network_sha256": report.facts["network"],
+        "hardware": report.facts.get("hardware"),
+        "spynnaker": report.facts.get("spynnaker"),
+        "lava": report.facts.get("lava"),
+    }
     return data, facts
 
 

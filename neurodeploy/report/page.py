@@ -20,6 +20,7 @@ from urllib.parse import quote
 import numpy as np
 
 from neurodeploy.costs import MODELLED, Costs
+from neurodeploy.recording import command_line, provenance, write_json
 
 FILE = "report.html"
 """Name of the page in a run directory."""
@@ -297,6 +298,14 @@ def page_of_pictures(
         run=run,
         metrics=metrics,
     )
+
+
+def leave_run(folder: Path, title: str, verdict: str, metrics: dict[str, Any], **facts: Any) -> None:
+    """Write what every run of a model leaves: ``metrics.json``, ``run.json`` (the command and `facts`), and its page."""
+    run = provenance(command_line(), **facts)
+    write_json(folder / "metrics.json", metrics)
+    write_json(folder / "run.json", run)
+    page_of_pictures(title, verdict, metrics, run, folder).write(folder)
 
 
 def changes_and_warnings(changes: Sequence[str], warnings: Sequence[str] = ()) -> Section:

@@ -19,6 +19,15 @@ from neurodeploy.verbs.options import (
 )
 from neurodeploy.verbs.screen import Progress, show
 
+Experiment = Annotated[
+    str | None,
+    typer.Option(help="cam: functional, stress, state-map or random.", show_default="functional"),
+]
+Neurons = Annotated[int | None, typer.Option(help="lsm: neurons.", show_default="1000")]
+Synapses = Annotated[int | None, typer.Option(help="delays: prune to this many.", show_default="652")]
+Bits = Annotated[int | None, typer.Option(help="delays: bits of a weight.", show_default="8")]
+Size = Annotated[str | None, typer.Option(help="delays: patch, small or paper.", show_default="patch")]
+
 
 def check(
     model: Annotated[str, typer.Argument(help="cam, lsm, delays, or the path of a PyNN script.")],
@@ -29,10 +38,7 @@ def check(
     rules: Rules = None,
     hardware: Hardware = None,
     allow_losses: AllowLosses = False,
-    experiment: Annotated[
-        str | None,
-        typer.Option(help="cam: functional, stress, state-map or random.", show_default="functional"),
-    ] = None,
+    experiment: Experiment = None,
     cues: Annotated[
         int | None, typer.Option(help="cam: number of cues, m.", show_default="the experiment's own")
     ] = None,
@@ -40,18 +46,14 @@ def check(
         int | None,
         typer.Option(help="cam: number of content elements, n.", show_default="the experiment's own"),
     ] = None,
-    neurons: Annotated[int | None, typer.Option(help="lsm: neurons.", show_default="1000")] = None,
+    neurons: Neurons = None,
     inputs: Annotated[int | None, typer.Option(help="lsm: input neurons.", show_default="784")] = None,
     variant: Annotated[
         str | None, typer.Option(help="lsm: nalsm, lsm-stdp, lsm-ap-stdp or lsm.", show_default="lsm")
     ] = None,
-    synapses: Annotated[
-        int | None, typer.Option(help="delays: prune to this many.", show_default="652")
-    ] = None,
-    bits: Annotated[int | None, typer.Option(help="delays: bits of a weight.", show_default="8")] = None,
-    size: Annotated[
-        str | None, typer.Option(help="delays: patch, small or paper.", show_default="patch")
-    ] = None,
+    synapses: Synapses = None,
+    bits: Bits = None,
+    size: Size = None,
     rate: Annotated[
         float | None,
         typer.Option(
@@ -119,11 +121,8 @@ def compare(
             show_default="the backends' own",
         ),
     ] = None,
-    experiment: Annotated[
-        str | None,
-        typer.Option(help="cam: functional, stress, state-map or random.", show_default="functional"),
-    ] = None,
-    neurons: Annotated[int | None, typer.Option(help="lsm: neurons.", show_default="1000")] = None,
+    experiment: Experiment = None,
+    neurons: Neurons = None,
     snapshots: Annotated[
         int | None, typer.Option(min=0, help="lsm: the liquid forms by this many.", show_default="10000")
     ] = None,
@@ -136,13 +135,9 @@ def compare(
     movies: Annotated[
         int | None, typer.Option(min=1, help="delays: movies that are shown.", show_default="12")
     ] = None,
-    synapses: Annotated[
-        int | None, typer.Option(help="delays: prune to this many.", show_default="652")
-    ] = None,
-    bits: Annotated[int | None, typer.Option(help="delays: bits of a weight.", show_default="8")] = None,
-    size: Annotated[
-        str | None, typer.Option(help="delays: patch, small or paper.", show_default="patch")
-    ] = None,
+    synapses: Synapses = None,
+    bits: Bits = None,
+    size: Size = None,
     differing: Annotated[
         float, typer.Option(min=0, max=1, help="Share of spikes without a partner that still passes.")
     ] = 0.0,

@@ -210,8 +210,6 @@ def delays(
         "--synapses": synapses,
         "--bits": bits,
         "--readout": readout,
-    }
-    given |= {
         "--size": size,
         "--images": images,
         "--camera": camera,
