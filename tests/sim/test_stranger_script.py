@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -52,9 +53,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def test_it_runs_whole_and_leaves_a_run_directory(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(folder)
-    answer = call("run", "stranger.py", "--rules", "spinnaker", "--out", "out", "--", "nest", "--plot-figure")
+@pytest.fixture(scope="module")
+def answer(folder: Path) -> subprocess.CompletedProcess[str]:
+    """The script's own run, which leaves the folder `out`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        return call(
+            "run", "stranger.py", "--rules", "spinnaker", "--out", "out", "--", "nest", "--plot-figure"
+        )
+
+
+def test_it_runs_whole_and_leaves_a_run_directory(
+    folder: Path, answer: subprocess.CompletedProcess[str]
+) -> None:
     assert answer.returncode == 0, answer.stderr
     assert "mean rate" in answer.stdout and "executed by: float (brian2, spinnaker rules)" in answer.stdout
     assert {"out", "Results", "stranger.py"} == {path.name for path in folder.iterdir()}
@@ -74,8 +85,9 @@ def test_it_runs_whole_and_leaves_a_run_directory(folder: Path, monkeypatch: pyt
     assert run["executed_by"] == "float" and len(run["network_sha256"]) == 1
 
 
+@pytest.mark.usefixtures("answer")
 def test_its_own_run_says_how_often_it_fires(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After the test above: a check on another target with the rates of that run."""
+    """A check on another target with the rates of that run."""
     monkeypatch.chdir(folder)
     answer = call("check", "stranger.py", "--backend", "spinnaker", "--like", "out", "--json")
     assert answer.returncode == 0, answer.stdout
