@@ -51,6 +51,7 @@ TARGETS = [
     ("brian2", "spinnaker"),
     ("brian2", "loihi2"),
     pytest.param("loihi", "loihi2", marks=needs_lava),
+    pytest.param("loihi", "spinnaker", marks=needs_lava),  # Lava's floating point
     pytest.param("spinnaker", "spinnaker", marks=needs_machine),
 ]
 

@@ -68,7 +68,8 @@ def random_script(backend: str) -> list[np.ndarray]:
     }
     some = sim.Population(15, sim.IF_curr_exp(tau_syn_E=2.0, tau_syn_I=2.0, **parameters))
     some.initialize(v=-62.0)
-    others = sim.Population(8, sim.IF_curr_exp(tau_syn_E=0.5, tau_syn_I=0.5, cm=0.2, tau_refrac=1.0))
+    without = {"tau_refrac": 0.0, "v_thresh": draw.uniform(-55.0, -50.0, 8)}
+    others = sim.Population(8, sim.IF_curr_exp(tau_syn_E=0.5, tau_syn_I=0.5, cm=0.2, **without))
     random = sim.NumpyRNG(seed=5)
     rule = sim.STDPMechanism(
         timing_dependence=sim.SpikePairRule(tau_plus=5.0, tau_minus=8.0, A_plus=0.2, A_minus=0.15),
@@ -123,7 +124,6 @@ def learning(**changes) -> Plasticity:
     [
         ({"cell": "IF_cond_exp"}, "IF_cond_exp"),
         ({"tau_syn_E": 1.0}, "tau_syn_E and tau_syn_I"),
-        ({"tau_refrac": 0.0}, "tau_refrac"),
         ({"v_thresh": -70.0}, "v_thresh"),
         ({"plasticity": learning(weight_dependence="multiplicative")}, "multiplicative"),
         ({"plasticity": learning(dendritic_delay_fraction=0.0)}, "dendritic"),

@@ -1,10 +1,10 @@
 r"""From a Network under SpiNNaker's tick rules to what Lava's floating point executes: the exact reference, which no chip runs.
 
 Once a step a stock ``LIFRefractory`` does :math:`u \leftarrow u(1-du)+a,\; v \leftarrow v(1-dv)+u+b` and fires where
-:math:`v > v_{th}`.  That is SpiNNaker's tick for a cell with one synaptic time constant, voltages measured from ``v_reset``,
-each weight multiplied by what 1 nA does to v in the tick it arrives, and the largest number below the threshold for the
-threshold.  What stock Lava lacks is the pair rule: its learning reads weights before it changes them.  A connection of our own
-has it (``lava_processes/pair_synapses.py``).
+:math:`v > v_{th}`.  That is SpiNNaker's tick for a cell with one synaptic time constant, or with none (du = 1), voltages
+measured from ``v_reset``, each weight multiplied by what 1 nA does to v in the tick it arrives, and the largest number below
+the threshold for the threshold.  What stock Lava lacks is the pair rule: its learning reads weights before it changes them.
+A connection of our own has it (``lava_processes/pair_synapses.py``).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from neurodeploy.chips.spinnaker import SPINNAKER
 from neurodeploy.errors import UnsupportedError
 from neurodeploy.models.network import Network, Population, Projection
 
-CELL = "IF_curr_exp"
+CELLS = ("IF_curr_exp", "IF_curr_delta")
 RECORDABLE = ("spikes", "v")
 ELSEWHERE = "use --backend brian2 --rules spinnaker, which computes the same ticks"
 
@@ -96,18 +96,19 @@ def _unsupported(what: str, why: str) -> UnsupportedError:
 
 def _cells(population: Population, time_step: float) -> tuple[FloatCells, np.ndarray]:
     """A population, and what 1 nA does to v, mV, in the step it arrives."""
-    if population.cell != CELL:
+    if population.cell not in CELLS:
         raise _unsupported(
             f"Population '{population.label}' is {population.cell}",
-            f"a LIFRefractory is {CELL}; spikes come from a SpikeSourceArray",
+            f"a LIFRefractory is {' or '.join(CELLS)}; spikes come from a SpikeSourceArray",
         )
     label, given = f"Population '{population.label}'", population.parameters
-    values = SPINNAKER.cell(CELL, population.label).coefficients(given, time_step)
-    refractory = SPINNAKER.refractory_steps(given["tau_refrac"], time_step).astype(np.int64)
-    if np.any(given["tau_syn_E"] != given["tau_syn_I"]):
-        raise _unsupported(f"{label}: tau_syn_E and tau_syn_I differ", "a LIFRefractory has one current")
-    if np.any(refractory < 1):
-        raise _unsupported(f"{label}: tau_refrac is 0", "a LIFRefractory rests for one step at least")
+    values = SPINNAKER.cell(population.cell, population.label).coefficients(given, time_step)
+    if population.cell == "IF_curr_delta":
+        kept_of_current, gain = np.zeros(population.size), values["gain"]
+    else:
+        kept_of_current, gain = values["decay_exc"], values["gain_exc"] * values["v_from_exc"]
+        if np.any(given["tau_syn_E"] != given["tau_syn_I"]):
+            raise _unsupported(f"{label}: tau_syn_E and tau_syn_I differ", "a LIFRefractory has one current")
     if np.any(given["v_thresh"] <= given["v_reset"]):
         raise _unsupported(f"{label}: v_thresh is not above v_reset", "it would fire while it is refractory")
     if any(np.any(population.initial_values.get(name, 0.0)) for name in ("isyn_exc", "isyn_inh")):
@@ -117,14 +118,14 @@ def _cells(population: Population, time_step: float) -> tuple[FloatCells, np.nda
     cells = FloatCells(
         label=population.label,
         size=population.size,
-        du=1.0 - values["decay_exc"],
+        du=1.0 - kept_of_current,
         dv=1.0 - values["v_from_v"],
         vth=np.nextafter(given["v_thresh"] - v_reset, -np.inf),
         bias=values["v_constant"] - (1.0 - values["v_from_v"]) * v_reset,
-        refractory=refractory,
+        refractory=SPINNAKER.refractory_steps(given["tau_refrac"], time_step).astype(np.int64),
         v=np.asarray(initial, dtype=float) - v_reset,
     )
-    return cells, values["gain_exc"] * values["v_from_exc"]
+    return cells, gain
 
 
 def _synapses(

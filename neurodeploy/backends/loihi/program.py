@@ -142,7 +142,7 @@ class FloatCells:
     vth, bias, v : ndarray of float, shape (size,)
         A cell fires above `vth`; `bias` is added to v in every step; `v` at first.
     refractory : ndarray of int64, shape (size,)
-        Steps without an update of v after a spike, at least 1.
+        Steps without an update of v after a spike.
     """
 
     label: str

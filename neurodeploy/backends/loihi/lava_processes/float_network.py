@@ -1,7 +1,8 @@
 """A Program in floating point: stock neurons and delays, and the connection that learns as SpiNNaker does.
 
-Cells with the same time constants, threshold and refractory period share one ``LIFRefractory``; all sources share one player; the
-static synapses between two such processes one ``DelayDense`` (another one where a pair of neurons has several synapses).
+Cells with the same time constants and refractory period share one ``LIFRefractory``; all sources share one player; the static
+synapses between two such processes one ``DelayDense``, or a ``DelaySparse`` where that would be large (another one where a pair
+of neurons has several synapses).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from lava.magma.core.decorator import implements, requires, tag
 from lava.magma.core.model.py.type import LavaPyType
+from lava.magma.core.process.variable import Var
 from lava.magma.core.resources import CPU
 from lava.magma.core.run_conditions import RunSteps
 from lava.magma.core.run_configs import Loihi2SimCfg
@@ -20,16 +22,32 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 from lava.proc.dense.process import DelayDense
 from lava.proc.lif.models import PyLifRefractoryModelFloat
 from lava.proc.lif.process import LIFRefractory
+from lava.proc.sparse.process import DelaySparse
 from lava_processes.exchange import Exchange, ExchangeModel
 from lava_processes.pair_synapses import PairSynapses
 from lava_processes.source import SpikePlayer
+from scipy.sparse import csr_matrix
+
+LARGE = 1 << 20
+"""Cells of all delays of a ``DelayDense``, which makes them anew in every step."""
 
 
 class RecordedLIF(Exchange, LIFRefractory):
-    """A ``LIFRefractory`` that writes down its spikes, and v before every step."""
+    """A ``LIFRefractory`` that has a threshold for each neuron, and writes down its spikes, and v before every step."""
 
-    def __init__(self, *, folder: str, name: str, recorded_v: np.ndarray, **stock: ty.Any) -> None:
+    def __init__(
+        self,
+        *,
+        folder: str,
+        name: str,
+        recorded_v: np.ndarray,
+        vth: np.ndarray,
+        refractory: int,
+        **stock: ty.Any,
+    ) -> None:
         super().__init__(name=name, **stock)
+        self.vth = Var(shape=vth.shape, init=vth)
+        self.proc_params.overwrite("refractory_period", refractory)  # the stock process refuses 0
         self.proc_params["folder"] = folder
         self.proc_params["recorded_v"] = recorded_v
         self.open_exchange(folder)
@@ -42,6 +60,7 @@ class PyRecordedLIFModel(ExchangeModel, PyLifRefractoryModelFloat):  # type: ign
     """:class:`RecordedLIF` on the CPU; its arithmetic is the stock model's."""
 
     implements_process = None  # the stock model's; Lava asks for a blank one before it sets another
+    vth: np.ndarray = LavaPyType(np.ndarray, float)
     load: np.ndarray = LavaPyType(np.ndarray, np.int32)
     save: np.ndarray = LavaPyType(np.ndarray, np.int32)
 
@@ -77,7 +96,7 @@ class FloatNetwork:
         Where processes write their records.
     """
 
-    description = "stock LIFRefractory and DelayDense; own PairSynapses, SpikePlayer"
+    description = "stock LIFRefractory, DelayDense and DelaySparse; own PairSynapses, SpikePlayer"
 
     def __init__(self, program: ty.Any, folder: Path) -> None:
         exchange = folder / "exchange"
@@ -127,9 +146,7 @@ class FloatNetwork:
         cells = [(n, group) for n, group in enumerate(self.program.groups) if not hasattr(group, "steps")]
         if not cells:
             return []
-        rows = np.concatenate(
-            [np.column_stack([group.du, group.dv, group.vth, group.refractory]) for _, group in cells]
-        )
+        rows = np.concatenate([np.column_stack([group.du, group.dv, group.refractory]) for _, group in cells])
         kinds, kind_of = np.unique(rows, axis=0, return_inverse=True)
         kind_of = kind_of.reshape(-1)
         place_of = np.empty(len(rows), dtype=np.int64)
@@ -140,7 +157,9 @@ class FloatNetwork:
             self.home[number] = 1 + kind_of[start : start + group.size]
             self.place[number] = place_of[start : start + group.size]
             start += group.size
-        v, bias = (np.concatenate([getattr(group, name) for _, group in cells]) for name in ("v", "bias"))
+        v, bias, vth = (
+            np.concatenate([getattr(group, name) for _, group in cells]) for name in ("v", "bias", "vth")
+        )
         recorded: list[list[int]] = [[] for _ in kinds]
         for group, variable, neurons in self.program.recorded:
             if variable == "v":
@@ -152,15 +171,15 @@ class FloatNetwork:
                 shape=(np.count_nonzero(kind_of == kind),),
                 du=du,
                 dv=dv,
-                vth=vth,
-                refractory_period=int(refractory),
+                vth=vth[kind_of == kind],
+                refractory=int(refractory),
                 v=v[kind_of == kind],
                 bias_mant=bias[kind_of == kind],
                 folder=self.folder,
                 name=f"neurons{kind}",
                 recorded_v=self.columns[kind],
             )
-            for kind, (du, dv, vth, refractory) in enumerate(kinds)
+            for kind, (du, dv, refractory) in enumerate(kinds)
         ]
 
     def _connect_static(self, static: list[ty.Any]) -> None:
@@ -189,10 +208,13 @@ class FloatNetwork:
             for pre, post in np.unique(ends[:2, layer], axis=1).T:
                 mine = layer[(ends[0, layer] == pre) & (ends[1, layer] == post)]
                 shape = self.sizes[post], self.sizes[pre]
-                weights, delays = np.zeros(shape), np.zeros(shape, dtype=int)
-                weights[ends[3, mine], ends[2, mine]] = weight[mine]
-                delays[ends[3, mine], ends[2, mine]] = delay[mine] - 1
-                connection = DelayDense(weights=weights, delays=delays)
+                place = ends[3, mine], ends[2, mine]
+                weights = csr_matrix((weight[mine], place), shape)
+                delays = csr_matrix((delay[mine] - 1, place), shape)
+                if shape[0] * shape[1] * int(delay[mine].max()) < LARGE:
+                    connection = DelayDense(weights=weights.toarray(), delays=delays.toarray())
+                else:
+                    connection = DelaySparse(weights=weights, delays=delays)
                 self.processes[pre].s_out.connect(connection.s_in)
                 connection.a_out.connect(self.processes[post].a_in)
 
