@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -104,3 +105,20 @@ def test_a_board_ends_when_the_process_that_started_it_is_killed(tmp_path):
         time.sleep(0.1)
     os.kill(int(process), signal.SIGKILL)
     pytest.fail("the board's process is still there")
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("", None),
+        ("board of version 3\n", None),
+        ("board of version 3\n398 ms of the chip's time so far\n456 ms of the chip's time so far\n", 456.0),
+        ("398 ms of the chip's time so far\n456 ms of the ch", 398.0),
+        ("398 ms of the chip's time so far\n602.0 ms of the chip's time in 11.988 s: 1,792 rounds\n", None),
+    ],
+)
+def test_the_log_says_how_far_the_chip_is(tmp_path: Path, said: str, expected: float | None) -> None:
+    board = BoardProcess(log=tmp_path / "board.log")
+    assert board.so_far() is None
+    (tmp_path / "board.log").write_text(said, encoding="utf-8")
+    assert board.so_far() == expected

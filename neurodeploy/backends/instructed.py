@@ -9,6 +9,7 @@ import select
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,14 @@ class InstructedProcess:
         Seconds that one instruction may take.
     environment : dict of str to str
         Added to the present one, without Python's own variables.
+
+    Attributes
+    ----------
+    meanwhile : function, optional
+        Called about once a second while an answer is awaited.
     """
+
+    meanwhile: Callable[[], None] | None = None
 
     def __init__(
         self,
@@ -117,6 +125,8 @@ class InstructedProcess:
                 if not received:
                     raise self._gone(do)
                 self._rest += received
+            elif self.meanwhile is not None:
+                self.meanwhile()
         line, self._rest = self._rest.split(b"\n", 1)
         return line
 

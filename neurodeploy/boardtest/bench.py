@@ -48,7 +48,7 @@ class Bench:
         self._stack = ExitStack()
 
     def __enter__(self) -> Bench:
-        address = start_board(self.hardware, self.log, self._stack, self.facts)
+        address, _ = start_board(self.hardware, self.log, self._stack, self.facts)
         self.facts["address"] = address
         if self.hardware.machine == "emulated":
             self.hardware = self.hardware.model_copy(update={"host": address, "faults": None})

@@ -73,14 +73,14 @@ class Runner(InstructedProcess):
 
 def start_board(
     hardware: SpinnakerHardware, log: Path, stack: ExitStack, facts: dict[str, Any]
-) -> str | None:
+) -> tuple[str | None, BoardProcess | None]:
     """The address of the machine; an emulated one without an address is started, and ends with `stack`."""
     if hardware.machine != "emulated" or hardware.host is not None:
-        return hardware.host
+        return hardware.host, None
     started = stack.enter_context(BoardProcess(version=hardware.version, log=log, faults=hardware.faults))
     facts["board_engine"] = started.engine
     facts |= {"faults": hardware.faults} if hardware.faults else {}
-    return started.address
+    return started.address, started
 
 
 class SpinnakerSession(Session):
@@ -100,10 +100,11 @@ class SpinnakerSession(Session):
             SpinnakerHardware, str(options.hardware), options.host, options.faults
         )
         self.report = Report(executed_by=self.hardware.executed_by)
-        self.step = 0
+        self.step = self._until = self._end = 0
         self._stack = ExitStack()
         self._runner: Runner | None = None
         self._address: str | None = None
+        self._board: BoardProcess | None = None
         self._pending: dict[tuple[str, int, str], Any] = {}
         self._read: dict[tuple[Any, ...], Any] = {}
         self.losses: list[provenance.Finding] = []
@@ -115,11 +116,12 @@ class SpinnakerSession(Session):
         self.folder = cache.session_folder()
         try:
             started = time.perf_counter()
-            self._address = start_board(
+            self._address, self._board = start_board(
                 self.hardware, self.folder / BOARD_LOG, self._stack, self.report.facts
             )
             self.program.write(self.folder, self.hardware, self._address)
             self._runner = Runner(self.folder, self.hardware.time_limit_seconds)
+            self._runner.meanwhile = self._say_how_far
             versions = self._runner.ask("build", options.progress)
         except BaseException as error:
             raise self._kept(error) from None
@@ -206,6 +208,7 @@ class SpinnakerSession(Session):
 
     def _run_piece(self, until: int, end: int) -> None:
         first = self.step == 0
+        self._until, self._end = until, end
         self._draw(self.step, until)
         changes, arrays = [], {}
         for number, ((kind, population, name), value) in enumerate(self._pending.items()):
@@ -218,12 +221,12 @@ class SpinnakerSession(Session):
             changes.append([kind, population, name, key])
         self._pending.clear()
         np.savez(self.folder / "changes.npz", **arrays)  # type: ignore[arg-type]
-        if self.options.progress:
-            self.options.progress("run", self.step, end)
         news: dict[str, Any] = {"changes": changes, "arrays": "changes.npz"}
         if first:
             self._judge_weights(self._ask("describe", **news)["weight_steps"])
             news["changes"] = []
+        if self.options.progress:
+            self.options.progress("run", self.step, end)
         answer = self._ask("run", steps=until - self.step, **news)
         self.step = until
         self._read.clear()
@@ -234,6 +237,13 @@ class SpinnakerSession(Session):
         if not self.report.facts["mapped_only"]:
             self.report.executed_by = "emulated" if answer["machine"] == board.NAME else "silicon"
             self._judge(Path(answer["reports"]))
+
+    def _say_how_far(self) -> None:
+        """Progress while sPyNNaker runs, where the board is one that says its time."""
+        passed = self._board.so_far() if self._board is not None and self.options.progress else None
+        if passed is not None and self.options.progress:
+            steps = int(passed / self.network.time_step / self.program.plan["time_scale_factor"])
+            self.options.progress("run", min(self.step + steps, self._until), self._end)
 
     def _draw(self, begin: int, end: int) -> None:
         """Hand over the Poisson spikes of steps `begin` to `end`."""

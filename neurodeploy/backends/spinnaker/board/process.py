@@ -12,10 +12,13 @@ import sys
 import time
 from pathlib import Path
 
+from neurodeploy.backends.spinnaker.board import SO_FAR
 from neurodeploy.backends.spinnaker.board.faults import parse
 from neurodeploy.errors import RunError
 
 START_SECONDS = 60.0
+LAST_LINE = 200
+"""Bytes of the log that hold its last line, where that says how far the chip's time has come."""
 
 
 class BoardProcess:
@@ -104,6 +107,16 @@ class BoardProcess:
         if self.log and self.log.exists():
             said = self.log.read_text(encoding="utf-8", errors="replace").strip()[-2000:]
         return RunError(f"The emulated board {how}" + (f":\n{said}" if said else ""))
+
+    def so_far(self) -> float | None:
+        """ms of the chip's time since the cores began to run, as the log said last; None where they do not run."""
+        if self.log is None or not self.log.exists():
+            return None
+        with self.log.open("rb") as file:
+            file.seek(max(0, self.log.stat().st_size - LAST_LINE))
+            said = file.read().decode("utf-8", errors="replace").rpartition("\n")[0].rpartition("\n")[2]
+        number = said.removesuffix(SO_FAR)
+        return float(number) if number != said else None
 
     @property
     def alive(self) -> bool:

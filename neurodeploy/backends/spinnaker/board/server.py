@@ -11,6 +11,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 
+from neurodeploy.backends.spinnaker.board import SO_FAR
 from neurodeploy.backends.spinnaker.board.faults import DELAY_SECONDS
 from neurodeploy.backends.spinnaker.board.machine import Board
 from neurodeploy.backends.spinnaker.board.scp import Address, Monitor
@@ -26,6 +27,9 @@ RECEIVE_BUFFER = 1 << 22
 LARGEST_DATAGRAM = 2048
 PATIENCE = 0.2
 """Seconds between two looks at whether the board is still wanted."""
+
+WORD_EVERY = 1.0
+"""Seconds between two words about how far the chip's time has come."""
 
 
 def addresses() -> Iterator[str]:
@@ -99,7 +103,7 @@ class Server:
 
     def run(self) -> None:
         """Serve until the board is no longer wanted."""
-        busy, next_look = True, 0.0
+        busy, next_look, next_word = True, 0.0, 0.0
         began: tuple[float, int, dict[str, int]] | None = None
         while True:
             now = time.monotonic()
@@ -117,12 +121,20 @@ class Server:
             self._send_outgoing()
             if busy and self.board.engine.now != started and began is None:
                 began = (now, started, self.board.engine.totals())
+                next_word = now + WORD_EVERY
+            elif busy and began is not None and now >= next_word:
+                self.board.say(f"{self._passed(began[1]):.0f}{SO_FAR}")
+                next_word = now + WORD_EVERY
             elif not busy and began is not None:
                 self._say_speed(*began)
                 began = None
 
+    def _passed(self, instant: int) -> float:
+        """ms of the chip's time since `instant`."""
+        return (self.board.engine.now - instant) / CLOCK_MHZ / 1000
+
     def _say_speed(self, since: float, instant: int, totals: dict[str, int]) -> None:
-        passed = (self.board.engine.now - instant) / CLOCK_MHZ / 1000
+        passed = self._passed(instant)
         now = self.board.engine.totals()
         counts = ", ".join(f"{now[name] - totals[name]:,} {name}" for name in now)
         self.board.say(f"{passed:.1f} ms of the chip's time in {time.monotonic() - since:.3f} s: {counts}")
