@@ -89,6 +89,30 @@ def test_a_model_that_is_not_there() -> None:
         check("nowhere/script.py", "brian2")
 
 
+@pytest.mark.parametrize("backend", ["brian2", "spinnaker", "loihi"])
+def test_the_liquid_is_checked_as_a_target_is_given_it(backend: str) -> None:
+    """Input weights of both signs are two projections, as in a run: no chip has signed weights on one receptor."""
+    result = check("lsm", backend, neurons=64, inputs=20)
+    assert result.fits
+    projections = [row["projection"] for row in result.data["projections"]]
+    assert projections == [
+        "input, excitatory",
+        "input, inhibitory",
+        "liquid, excitatory",
+        "liquid, inhibitory",
+    ]
+
+
+def test_the_detectors_are_checked_with_the_neuron_of_a_run() -> None:
+    assert "inhibition" in [
+        row["projection"] for row in check("delays", "brian2", neuron="winner").data["projections"]
+    ]
+    (error,) = [one for one in check("delays", "loihi", neuron="stochastic").findings if one.is_error]
+    assert error.label == "detectors" and "an injected current changes" in error.what
+    with pytest.raises(RequestError, match="Did you mean 'winner'"):
+        check("delays", "brian2", neuron="winer")
+
+
 def test_the_command_line_says_it_in_words_in_json_and_in_its_exit_code(tmp_path: Path) -> None:
     text = STRANGER.replace("tau_m=20.0", "tau_refrac=100.0")
     command = [sys.executable, "-m", "neurodeploy.cli", "check", str(written(tmp_path, text))]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from loihi_models import cells, connect, everyone, network, source
 from random_networks import random_networks
 
-from neurodeploy.backends.loihi.cores import LIMITS, use_of
+from neurodeploy.backends.loihi.cores import LIMITS, placeable, use_of
 from neurodeploy.backends.loihi.lower import lower
 from neurodeploy.backends.loihi.program import Compartments
 from neurodeploy.backends.loihi.reference import simulate
@@ -120,11 +120,7 @@ def test_what_a_run_takes_grows_with_it(data):
     seed = data.draw(st.integers(0, 1000))
     program = lower(random_networks(seed, 2, ("IF_curr_exp",), steps=10), allow_losses=True)
     number = next(n for n, group in enumerate(program.groups) if isinstance(group, Compartments))
-    group = program.groups[number]
-    incoming = [s for s in program.synapses if s.post == number]
-    for synapses in incoming:
-        order = np.argsort(synapses.post_index, kind="stable")
-        synapses.pre_index, synapses.post_index = synapses.pre_index[order], synapses.post_index[order]
-    uses = [use_of(group, incoming, 0, stop, LOIHI1) for stop in range(1, group.size + 1)]
+    group = placeable(program, number)
+    uses = [use_of(group, 0, stop, LOIHI1) for stop in range(1, group.size + 1)]
     for smaller, larger in itertools.pairwise(uses):
         assert all(getattr(smaller, name) <= getattr(larger, name) for name in LIMITS)

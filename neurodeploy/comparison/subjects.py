@@ -94,7 +94,7 @@ def detectors(
     """The motion detectors that come along, and movies over held-out images, the same Network on every side."""
     from neurodeploy.backends import registry
     from neurodeploy.delays.evaluation import Score
-    from neurodeploy.delays.network import DETECTORS
+    from neurodeploy.delays.network import DETECTORS, spike_times
     from neurodeploy.delays.target_application import RULES, Task, describe, judge, prepare
 
     movies = movies or MOVIES
@@ -102,7 +102,8 @@ def detectors(
     @cache
     def made() -> tuple[Task, Network]:
         task = prepare(None, synapses, bits, movies, size, None, seed)
-        return task, describe(task.made, task.movies, registry.load("brian2"), RULES, seed)
+        trains = spike_times(task.movies)
+        return task, describe(task.made, trains, registry.load("brian2"), RULES, seed)
 
     def build(side: Side) -> tuple[Network, int]:
         task, network = made()

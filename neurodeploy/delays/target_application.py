@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import csv
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -121,6 +121,29 @@ class Task:
         ]
 
 
+def choose_neuron(neuron: str | None, inhibition: int | None) -> tuple[str, int]:
+    """One of :data:`network.NEURONS`, and for how many steps a winner silences others.
+
+    Raises
+    ------
+    RequestError
+        There is no such neuron, or `inhibition` has no meaning for it.
+    """
+    neuron = neuron or network.NEURONS[0]
+    if neuron not in network.NEURONS:
+        raise RequestError(
+            f"There is no neuron '{neuron}'.{did_you_mean(neuron, network.NEURONS)}",
+            fix=f"choose {', '.join(network.NEURONS)}",
+        )
+    if inhibition is not None and neuron != "winner":
+        raise RequestError(
+            f"--inhibition {inhibition} has no meaning beside --neuron {neuron}",
+            why="a spike of a winner alone silences others",
+            fix="leave it out, or use --neuron winner",
+        )
+    return neuron, inhibition or network.INHIBITION
+
+
 def prepare(
     model: Path | None = None,
     synapses: int | None = None,
@@ -140,18 +163,7 @@ def prepare(
     RequestError
         There is no such size, neuron, model file or image, or options do not go together.
     """
-    neuron = neuron or network.NEURONS[0]
-    if neuron not in network.NEURONS:
-        raise RequestError(
-            f"There is no neuron '{neuron}'.{did_you_mean(neuron, network.NEURONS)}",
-            fix=f"choose {', '.join(network.NEURONS)}",
-        )
-    if inhibition is not None and neuron != "winner":
-        raise RequestError(
-            f"--inhibition {inhibition} has no meaning beside --neuron {neuron}",
-            why="a spike of a winner alone silences others",
-            fix="leave it out, or use --neuron winner",
-        )
+    neuron, inhibition = choose_neuron(neuron, inhibition)
     height, width, steps, stride = choose_size(size or DEFAULT_SIZE)
     whole = layers.choose(model)
     pruned = prune(whole, DEFAULT_SYNAPSES if synapses is None else synapses)
@@ -171,27 +183,27 @@ def prepare(
         width,
         stride[1],
         neuron=neuron,
-        inhibition=inhibition or network.INHIBITION,
+        inhibition=inhibition,
     )
     return Task(whole, pruned, bits, quantised, rate, made, test, list(test))
 
 
 def describe(
     made: Detectors,
-    movies: list[Events],
+    trains: Sequence[np.ndarray],
     target: Backend,
     rules: str,
     seed: int = 0,
     noise: np.ndarray | None = None,
 ) -> Network:
-    """The detectors and all `movies`, one after the other, as a Network."""
+    """The detectors and the times of every input's events, ms (:func:`network.spike_times`), as a Network."""
     from neurodeploy.models import pynn as sim
 
     step = network.TIME_STEP
     sim.setup(timestep=step, min_delay=step, backend=target, rules=rules, seed=seed)
     # the current of a step decides about the spike at its end, or at the tick that it begins with
     noise_from = (network.SHIFT - rules_by_name(rules).spike_is_at_end_of_step) * step
-    network.build(sim, made, network.spike_times(movies), noise, noise_from)
+    network.build(sim, made, trains, noise, noise_from)
     return sim.capture()
 
 
@@ -211,7 +223,7 @@ def show_movies(
     target.refuse_machine(hardware=options.hardware, host=options.host, faults=options.faults)
     began = time.perf_counter()
     noise = network.draw_noise(made, sum(movie.steps for movie in movies), seed)
-    model = describe(made, movies, target, options.rules, seed, noise)
+    model = describe(made, network.spike_times(movies), target, options.rules, seed, noise)
     described = time.perf_counter() - began
     try:
         session = target.open(model, options)

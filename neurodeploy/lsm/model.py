@@ -221,9 +221,11 @@ def wire(design: Design) -> Wiring:
     liquid = np.zeros((neurons, neurons), dtype=bool)
     for (source, target), factor in CONNECTION.items():
         rows, columns = np.flatnonzero(kinds == source), np.flatnonzero(kinds == target)
-        apart = positions[rows, None, :] - positions[None, columns, :]
-        probability = factor * np.exp(-np.sum(apart**2, axis=-1) / REACH**2)
-        liquid[np.ix_(rows, columns)] = random.random(probability.shape) < probability
+        probability = factor * np.exp(-np.arange(3 * edge**2) / REACH**2)
+        there = positions[columns].T
+        for row in rows:
+            squares = sum((there - positions[row, :, None]) ** 2)
+            liquid[row, columns] = random.random(len(columns)) < probability[squares]
     np.fill_diagonal(liquid, False)
     pairs = neurons * design.inputs
     chosen = random.choice(pairs, size=math.floor(INPUT_DENSITY * pairs), replace=False)

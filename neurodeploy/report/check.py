@@ -272,6 +272,10 @@ def cam(
     return Subject("cam", network, round(chosen.duration_ms / TIME_STEP))
 
 
+FROZEN = "lsm"
+"""The variant of the liquid that is checked where the user names none."""
+
+
 def lsm(
     target: Backend,
     rules: str,
@@ -280,13 +284,23 @@ def lsm(
     variant: str | None = None,
     seed: int = 0,
 ) -> Subject:
-    """The liquid for one sample; ``lsm``, whose weights are fixed, is what a chip is given."""
+    """The liquid for one sample: frozen, as ``run lsm --backend`` gives it to a target; a variant that learns as it is."""
     from neurodeploy.lsm.model import SAMPLE_MS, TIME_STEP_MS, Design, build
+    from neurodeploy.lsm.network import densest, freeze
+    from neurodeploy.lsm.presentation import describe
 
     design = Design(
-        1000 if neurons is None else neurons, 784 if inputs is None else inputs, variant or "lsm", seed
+        1000 if neurons is None else neurons, 784 if inputs is None else inputs, variant or FROZEN, seed
     )
-    return Subject("lsm", build(design), round(SAMPLE_MS / TIME_STEP_MS))
+    drawn, steps = build(design), round(SAMPLE_MS / TIME_STEP_MS)
+    if design.variant != FROZEN:
+        return Subject("lsm", drawn, steps)
+    network = describe(freeze(drawn), densest(design.inputs, steps), target, rules, seed)
+    notes = [
+        f"weights are those of a liquid that has not formed, all of magnitude {design.magnitude:g}",
+        "the input is as dense as it can be, which a chip makes room for; a run's is sparser, and costs less",
+    ]
+    return Subject("lsm", network, steps, notes=notes)
 
 
 def delays(
@@ -295,31 +309,37 @@ def delays(
     synapses: int | None = None,
     bits: int | None = None,
     size: str | None = None,
+    neuron: str | None = None,
+    inhibition: int | None = None,
     seed: int = 0,
 ) -> Subject:
-    """The motion detectors that come along, with thresholds in the middle of their range and without events."""
+    """The motion detectors that come along, for one movie without events, with thresholds in the middle of their range."""
     from neurodeploy.delays import layer, network
-    from neurodeploy.delays.run_application import SIZES
+    from neurodeploy.delays.run_application import choose_size
     from neurodeploy.delays.synapses import prune, quantise
-    from neurodeploy.delays.target_application import DEFAULT_BITS, DEFAULT_SIZE, DEFAULT_SYNAPSES
-    from neurodeploy.models import pynn as sim
+    from neurodeploy.delays.target_application import (
+        DEFAULT_BITS,
+        DEFAULT_SIZE,
+        DEFAULT_SYNAPSES,
+        choose_neuron,
+        describe,
+    )
 
-    size = size or DEFAULT_SIZE
-    if size not in SIZES:
-        raise RequestError(
-            f"There is no size '{size}'.{did_you_mean(size, SIZES)}", fix=f"choose {', '.join(SIZES)}"
-        )
-    height, width, steps, stride = SIZES[size]
+    neuron, inhibition = choose_neuron(neuron, inhibition)
+    height, width, steps, stride = choose_size(size or DEFAULT_SIZE)
     quantised = quantise(
         prune(layer.shipped(), DEFAULT_SYNAPSES if synapses is None else synapses),
         DEFAULT_BITS if bits is None else bits,
     )
     reach = np.abs(quantised.layer.weights).sum(axis=(1, 2, 3, 4)) / 2.0
-    made = network.detectors(quantised, quantised.layer.bias + reach, height, width, stride[1])
-    sim.setup(timestep=network.TIME_STEP, min_delay=network.TIME_STEP, backend=target, rules=rules, seed=seed)
-    network.build(sim, made, [np.empty(0)] * made.synapses.inputs)
-    note = "thresholds are in the middle of their range, and there are no events: a run calibrates and shows them"
-    return Subject("delays", sim.capture(), steps, notes=[note])
+    middle = quantised.layer.bias + reach
+    made = network.detectors(
+        quantised, middle, height, width, stride[1], neuron=neuron, inhibition=inhibition
+    )
+    noise = network.draw_noise(made, steps, seed)
+    model = describe(made, [np.empty(0)] * made.synapses.inputs, target, rules, seed, noise)
+    note = "one movie, without events, and thresholds in the middle of their range: a run calibrates and shows them"
+    return Subject("delays", model, steps, notes=[note])
 
 
 MODELS: dict[str, Callable[..., Subject]] = {"cam": cam, "lsm": lsm, "delays": delays}

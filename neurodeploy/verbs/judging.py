@@ -54,6 +54,16 @@ def check(
     synapses: Synapses = None,
     bits: Bits = None,
     size: Size = None,
+    neuron: Annotated[
+        str | None,
+        typer.Option(
+            help="delays: deterministic, stochastic (brian2 alone) or winner.", show_default="deterministic"
+        ),
+    ] = None,
+    inhibition: Annotated[
+        int | None,
+        typer.Option(min=1, help="delays: ms for which a winner silences the others.", show_default="1"),
+    ] = None,
     rate: Annotated[
         float | None,
         typer.Option(
@@ -85,6 +95,8 @@ def check(
         "synapses": synapses,
         "bits": bits,
         "size": size,
+        "neuron": neuron,
+        "inhibition": inhibition,
         "seed": seed,
     }
     result = checking.check(model, backend, hardware, rules, allow_losses, arguments, rate, like, **given)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from neurodeploy.backends.loihi.program import Compartments, LoihiProgram, Synapses
+from neurodeploy.backends.loihi.program import Compartments, LoihiProgram
 from neurodeploy.chips.loihi import LoihiChip
 from neurodeploy.errors import UnsupportedError
 from neurodeploy.findings import RAISES, Judge
@@ -92,14 +92,13 @@ def split_over_cores(
     UnsupportedError
         A single neuron that no core holds; more cores than there are.
     """
-    incoming = _by_target(program)
     result = Placed()
     for number, group in enumerate(program.groups):
         if not isinstance(group, Compartments):
             continue
         first = len(result.cores)
         with judge.each():
-            _place(number, group, incoming[number], chip, result.cores)
+            _place(number, placeable(program, number), chip, result.cores)
         taken = result.cores[first:]
         if len(taken) > 1:
             result.changes.append(
@@ -121,83 +120,114 @@ def split_over_cores(
     return result
 
 
-def _by_target(program: LoihiProgram) -> list[list[Synapses]]:
-    """Synapses onto each group, each sorted by postsynaptic neuron."""
-    result: list[list[Synapses]] = [[] for _ in program.groups]
+@dataclass
+class Arriving:
+    """One group of synapses onto a group of neurons.
+
+    Attributes
+    ----------
+    pre_index, post_index : ndarray
+        Sorted by postsynaptic neuron.
+    delays : bool
+        Whether an entry of its lists holds a delay.
+    """
+
+    pre_index: np.ndarray
+    post_index: np.ndarray
+    delays: bool
+
+
+@dataclass
+class Placeable:
+    """What is counted of a group of neurons, made once for all the runs that it may be cut into.
+
+    Attributes
+    ----------
+    label : str
+    size, currents : int
+    membranes, thresholds : ndarray
+        Which of the group's different ones each neuron has.
+    arriving : list of Arriving
+    """
+
+    label: str
+    size: int
+    currents: int
+    membranes: np.ndarray
+    thresholds: np.ndarray
+    arriving: list[Arriving]
+
+
+def placeable(program: LoihiProgram, number: int) -> Placeable:
+    """Group `number` of `program`, with the synapses onto it."""
+    group = program.groups[number]
+    assert isinstance(group, Compartments)
+    kinds = np.vstack([group.du, group.dv[None], group.refractory[None]])
+    membranes = np.unique(kinds, axis=1, return_inverse=True)[1].reshape(-1)
+    thresholds = np.unique(group.vth, return_inverse=True)[1].reshape(-1)
+    arriving = []
     for synapses in program.synapses:
-        order = np.argsort(synapses.post_index, kind="stable")
-        view = Synapses(
-            **{**vars(synapses)}
-            | {
-                name: getattr(synapses, name)[order]
-                for name in ("members", "pre_index", "post_index", "mantissa", "delay")
-            }
-        )
-        result[synapses.post].append(view)
-    return result
+        if synapses.post == number:
+            order = np.argsort(synapses.post_index, kind="stable")
+            ends = (synapses.pre_index[order], synapses.post_index[order])
+            arriving.append(Arriving(*ends, bool(np.any(synapses.delay > 1))))
+    return Placeable(group.label, group.size, len(group.du), membranes, thresholds, arriving)
 
 
-def _place(
-    number: int, group: Compartments, incoming: list[Synapses], chip: LoihiChip, cores: list[Core]
-) -> None:
-    whole = use_of(group, incoming, 0, group.size, chip)
+def _place(number: int, group: Placeable, chip: LoihiChip, cores: list[Core]) -> None:
+    whole = use_of(group, 0, group.size, chip)
     if cores and fits(_together(cores[-1].use, whole), chip) and not cores[-1].shares_axons:
         cores[-1].use = _together(cores[-1].use, whole)
         cores[-1].runs.append(Run(number, 0, group.size))
         return
     start = 0
     while start < group.size:
-        stop = _longest(group, incoming, start, chip)
+        stop = _longest(group, start, chip)
         shares = stop == start
         if shares:
             stop = start + 1
-        use = use_of(group, incoming, start, stop, chip, shares)
+        use = use_of(group, start, stop, chip, shares)
         if shares and not fits(use, chip):
             _refuse_neuron(group, start, use, chip)
         cores.append(Core(0, 0, [Run(number, start, stop)], use, shares))
         start = stop
 
 
-def _longest(group: Compartments, incoming: list[Synapses], start: int, chip: LoihiChip) -> int:
+def _longest(group: Placeable, start: int, chip: LoihiChip) -> int:
     """The end of the longest run from `start` that a core holds; `start` where it holds not even one neuron."""
     low, high = start, min(start + chip.neurons_per_core, group.size)
-    if fits(use_of(group, incoming, start, high, chip), chip):
+    if fits(use_of(group, start, high, chip), chip):
         return high
     while high - low > 1:
         middle = (low + high) // 2
-        if fits(use_of(group, incoming, start, middle, chip), chip):
+        if fits(use_of(group, start, middle, chip), chip):
             low = middle
         else:
             high = middle
     return low
 
 
-def use_of(
-    group: Compartments,
-    incoming: list[Synapses],
-    start: int,
-    stop: int,
-    chip: LoihiChip,
-    shares: bool = False,
-) -> Use:
-    """What neurons `start` to before `stop` take, but for outgoing axons; `incoming` is sorted by postsynaptic neuron."""
-    currents = len(group.du)
+def use_of(group: Placeable, start: int, stop: int, chip: LoihiChip, shares: bool = False) -> Use:
+    """What neurons `start` to before `stop` take, but for outgoing axons."""
     here = slice(start, stop)
-    kinds = np.vstack([group.du[:, here], group.dv[None, here], group.refractory[None, here]])
     use = Use(
-        compartments=(stop - start) * currents,
+        compartments=(stop - start) * group.currents,
         memory_bits=(stop - start) * chip.neuron_bits,
-        membranes=len(np.unique(kinds, axis=1).T),
-        thresholds=len(np.unique(group.vth[here])),
+        membranes=_different(group.membranes[here]),
+        thresholds=_different(group.thresholds[here]),
     )
-    for synapses in incoming:
+    for synapses in group.arriving:
         low, high = np.searchsorted(synapses.post_index, (start, stop))
-        lists = np.bincount(synapses.pre_index[low:high])
-        lists = lists[lists > 0]
-        use.memory_bits += _list_bits(lists, bool(np.any(synapses.delay > 1)), chip)
-        sending = np.unique(synapses.pre_index[low:high] // (chip.neurons_per_axon if shares else 1))
-        use.input_axons += len(sending)
+        sending = synapses.pre_index[low:high]
+        lists = np.bincount(sending)
+        use.memory_bits += _list_bits(lists[lists > 0], synapses.delays, chip)
+        use.input_axons += _different(sending // chip.neurons_per_axon if shares else sending)
     return use
+
+
+def _different(numbers: np.ndarray) -> int:
+    """How many different ones there are among small whole numbers."""
+    return int(np.count_nonzero(np.bincount(numbers)))
 
 
 def _list_bits(lists: np.ndarray, delays: bool, chip: LoihiChip) -> int:
@@ -240,8 +270,9 @@ def _count_outgoing(program: LoihiProgram, cores: list[Core], chip: LoihiChip) -
     for synapses in program.synapses:
         if synapses.pre not in where or not len(synapses.pre_index):
             continue
-        reached = np.unique(np.stack([synapses.pre_index, where[synapses.post][synapses.post_index]]), axis=1)
-        np.add.at(sent, where[synapses.pre][reached[0]], 1)
+        homes = where[synapses.post][synapses.post_index]
+        reached = np.unique(synapses.pre_index.astype(np.int64) * len(cores) + homes)
+        sent += np.bincount(where[synapses.pre][reached // len(cores)], minlength=len(cores))
     for position, core in enumerate(cores):
         core.use.output_axons = int(sent[position])
     worst = int(np.argmax(sent)) if len(sent) else 0
@@ -254,7 +285,7 @@ def _count_outgoing(program: LoihiProgram, cores: list[Core], chip: LoihiChip) -
         )
 
 
-def _refuse_neuron(group: Compartments, neuron: int, use: Use, chip: LoihiChip) -> None:
+def _refuse_neuron(group: Placeable, neuron: int, use: Use, chip: LoihiChip) -> None:
     over = next(name for name, limit in LIMITS.items() if getattr(use, name) > getattr(chip, limit))
     raise UnsupportedError(
         f"Population '{group.label}': neuron {neuron} alone takes {getattr(use, over):,} {over.replace('_', ' ')}; a core of"

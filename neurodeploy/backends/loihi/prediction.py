@@ -24,7 +24,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import lfilter
+from scipy.linalg import solve_banded
 
 from neurodeploy.backends.loihi.activity import Activity
 from neurodeploy.backends.loihi.bundles import Bundle
@@ -169,11 +169,11 @@ def _response(a: float, a_chip: float, b: float, b_chip: float, window: int) -> 
     steps = -(-min(max(current_lasts, membrane_lasts), current_lasts + window) // window) * window
     k = np.arange(steps + 1)
     exact_current, current = a**k, a_chip**k
-    exact = lfilter([1.0], [1.0, -b], exact_current)
-    response = lfilter([1.0], [1.0, -b_chip], current)
+    exact = _remembered(exact_current, b)
+    response = _remembered(current, b_chip)
     source = np.abs(current - exact_current)
     source[1:] += abs(b_chip - b) * exact[:-1]
-    deviation = lfilter([1.0], [1.0, -b_chip], source)
+    deviation = _remembered(source, b_chip)
     rest = _after(float(response[-1]), float(exact[-1]), float(deviation[-1]), b, b_chip, window)
     exact, response, deviation = exact[:-1], response[:-1], deviation[:-1]
     off = response - exact
@@ -190,6 +190,12 @@ def _response(a: float, a_chip: float, b: float, b_chip: float, window: int) -> 
         "squares off": off @ off + rest["squares off"],
     }
     return {name: float(value) for name, value in values.items()}
+
+
+def _remembered(added: np.ndarray, share: float) -> np.ndarray:
+    """y of y(k) = share y(k-1) + added(k): two diagonals, solved forward."""
+    diagonals = np.stack([np.ones(len(added)), np.full(len(added), -share)])
+    return np.asarray(solve_banded((1, 0), diagonals, added, check_finite=False))
 
 
 def _lasts(remains: float) -> int:

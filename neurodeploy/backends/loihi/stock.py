@@ -39,8 +39,9 @@ def beyond_stock(program: Any) -> list[str]:
             found.append(
                 f"'{synapses.label}' learns, and not between all pairs; a stock connection learns between all"
             )
-        pairs = np.stack([synapses.pre_index, synapses.post_index])
-        if pairs.shape[1] and np.unique(pairs, axis=1).shape[1] != pairs.shape[1]:
+        size = program.groups[synapses.post].size
+        pairs = np.sort(synapses.pre_index.astype(np.int64) * size + synapses.post_index)
+        if np.any(pairs[1:] == pairs[:-1]):
             found.append(
                 f"'{synapses.label}' has several synapses between two neurons; a stock connection has one"
             )
