@@ -13,7 +13,7 @@ from neurodeploy.backends import registry
 from neurodeploy.backends.base import Options, Report
 from neurodeploy.chips.catalogue import ASPECTS, RULES, mixture, rules_by_name
 from neurodeploy.comparison import application, causes
-from neurodeploy.comparison.answers import Answer, Answers, apart, apart_words
+from neurodeploy.comparison.answers import Answer, Answers, apart, apart_words, moved_words
 from neurodeploy.comparison.application import Result, choose_sides, facts
 from neurodeploy.comparison.distances import distance
 from neurodeploy.comparison.divergence import PopulationComparison, align
@@ -267,7 +267,10 @@ def test_answers_that_differ_are_counted_and_the_first_is_told_with_what_is_righ
     assert found == {
         "asked": 3,
         "differing": 2,
-        "first": {"question": "movie 1", "given": ["up", "left"], "expected": "up"},
+        "each": [
+            {"question": "movie 1", "given": ["up", "left"], "expected": "up"},
+            {"question": "movie 2", "given": ["down", "up"], "expected": "up"},
+        ],
         "counts": 3,
         "counts_differing": 2,
     }
@@ -281,6 +284,25 @@ def test_equal_answers_may_come_of_other_counts_and_some_models_count_nothing() 
     assert found is not None and apart_words(found) == "answers: all 1 the same; 1 of 1 counts differ"
     found = apart(answers("up", "down"), answers("up", "down"))
     assert found is not None and apart_words(found) == "answers: all 2 the same"
+
+
+def test_of_the_answers_that_a_rule_moves_a_few_are_named() -> None:
+    found = apart(answers(*["up"] * 5), answers(*["left"] * 5))
+    assert found is not None
+    assert moved_words(found) == [*(f"movie {n}: up becomes left" for n in range(3)), "and 2 more"]
+
+
+def test_answers_are_read_in_the_time_of_the_first_side() -> None:
+    """A rule that makes everything two steps later moves no answer; one that loses a spike does."""
+
+    def read(side: Traces) -> Answers:
+        return answers("up" if 5 in side.spikes["source"][0] else "down")
+
+    base = traces(network(), {(5, 0), (9, 0), (20, 0)})
+    for late, moved in (((7, 11, 22), 0), ((7, 12, 22), 0), ((8, 11, 22), 1)):
+        other = traces(network(), {(step, 0) for step in late})
+        found = causes.answered(read, base, other, align(base.spikes, other.spikes, may_shift=True))
+        assert found is not None and found["differing"] == moved, late
 
 
 def test_other_questions_are_not_laid_beside_each_other() -> None:

@@ -54,21 +54,18 @@ def apart(one: Answers, other: Answers) -> dict[str, Any] | None:
     Returns
     -------
     dict or None
-        ``asked``, ``differing``, ``first`` (the first that differs, or None), and ``counts_differing`` of ``counts``, which
-        are None where the model answers otherwise.
+        ``asked``, ``differing``, ``each`` that differs, and ``counts_differing`` of ``counts``, which are None where the
+        model answers otherwise.
     """
     asked = [answer.question for answer in one.each]
     if asked != [answer.question for answer in other.each]:
         return None
-    pairs = list(zip(one.each, other.each, strict=True))
-    differing = [
-        (mine, theirs) for mine, theirs in pairs if (mine.given, mine.right) != (theirs.given, theirs.right)
+    each = [
+        {"question": mine.question, "given": [mine.given, theirs.given], "expected": mine.expected}
+        for mine, theirs in zip(one.each, other.each, strict=True)
+        if (mine.given, mine.right) != (theirs.given, theirs.right)
     ]
-    first = None
-    if differing:
-        mine, theirs = differing[0]
-        first = {"question": mine.question, "given": [mine.given, theirs.given], "expected": mine.expected}
-    found = {"asked": len(asked), "differing": len(differing), "first": first}
+    found = {"asked": len(asked), "differing": len(each), "each": each}
     if one.counts is None or other.counts is None:
         return found | {"counts": None, "counts_differing": None}
     return found | {
@@ -80,7 +77,7 @@ def apart(one: Answers, other: Answers) -> dict[str, Any] | None:
 def apart_words(found: dict[str, Any]) -> str:
     """The same in a sentence."""
     if found["differing"]:
-        first = found["first"]
+        first = found["each"][0]
         words = (
             f"answers: {found['differing']} of {found['asked']} differ, first {first['question']}:"
             f" {first['given'][0]} and {first['given'][1]}; right is {first['expected']}"
@@ -92,3 +89,14 @@ def apart_words(found: dict[str, Any]) -> str:
     if not found["counts_differing"]:
         return f"{words}; all {found['counts']:,} counts equal"
     return f"{words}; {found['counts_differing']:,} of {found['counts']:,} counts differ"
+
+
+NAMED = 3
+"""Answers that one rule moves, in a table or on the screen; all of them are in ``comparison.json``."""
+
+
+def moved_words(found: dict[str, Any]) -> list[str]:
+    """What becomes of the answers of the first of two sides on the second, a line each."""
+    words = [f"{one['question']}: {' becomes '.join(one['given'])}" for one in found["each"][:NAMED]]
+    more = found["differing"] - NAMED
+    return [*words, f"and {more:,} more"] if more > 0 else words

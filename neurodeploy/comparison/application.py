@@ -17,10 +17,11 @@ from neurodeploy.backends import registry
 from neurodeploy.backends.base import Options
 from neurodeploy.cache import keep_matplotlib_files
 from neurodeploy.chips.catalogue import rules_by_name
-from neurodeploy.comparison.answers import Answers, apart, apart_words
+from neurodeploy.comparison.answers import Answers, apart, apart_words, moved_words
+from neurodeploy.comparison.causes import Progress
 from neurodeploy.comparison.divergence import Divergence
 from neurodeploy.comparison.page import page, voltage_words, weight_words
-from neurodeploy.comparison.pairs import Pair, Progress, compare_sides
+from neurodeploy.comparison.pairs import Pair, compare_sides
 from neurodeploy.comparison.pictures import rasters
 from neurodeploy.comparison.subjects import Subject, subject
 from neurodeploy.comparison.traces import Side, Traces, execute, refuse_early
@@ -69,12 +70,12 @@ def compare(
                 progress("sides", number, len(sides))
             beside = folder / f"side-{number}-{side.backend}"
             traces.append(execute(side, network, steps, folder=beside, protocol=one.protocol))
-        pairs = [compare_sides(one, other, progress) for one, other in itertools.combinations(traces, 2)]
-        answers = {
-            trace.side.name: one.answers(trace)
-            for (one, _), trace in zip(sides, traces, strict=True)
-            if one.answers
-        }
+        reads = {trace.side.name: one.answers for (one, _), trace in zip(sides, traces, strict=True)}
+        pairs = [
+            compare_sides(one, other, progress, reads[one.side.name])
+            for one, other in itertools.combinations(traces, 2)
+        ]
+        answers = {trace.side.name: read(trace) for trace in traces if (read := reads[trace.side.name])}
         name = " and ".join(one.name for one in chosen)
         changes = [text for one in chosen for text in one.changes()]
         data = facts(name, traces, pairs, answers, differing, changes)
@@ -222,6 +223,7 @@ def _pair_facts(pair: Pair, differing: float, answers: dict[str, Answers]) -> di
                 "class": one.cause,
                 "first_divergence": where(one.divergence),
                 "differing": one.differing,
+                "answers": one.answers,
             }
             for one in (pair.cause.switched if pair.cause else [])
         ],
@@ -294,7 +296,11 @@ def _render_pair(pair: dict[str, Any]) -> list[Any]:
             if found
             else "changes nothing"
         )
+        said = one["answers"]
+        if said and said["differing"]:
+            told += f"; {said['differing']} of {said['asked']} answers:"
         lines.append(f"  {one['rule']} alone ({one['class']}: {escape(one['decides'])}): {escape(told)}")
+        lines += [f"    {escape(words)}" for words in moved_words(said)] if said else []
     if pair["largest_weight_difference"] is not None:
         lines.append(weight_words(pair))
     parted = [one for one in pair["populations"] if one["differing"]]

@@ -9,16 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from neurodeploy.chips import spinnaker_core
 from neurodeploy.chips.catalogue import ASPECTS, mixture, rules_by_name
 from neurodeploy.chips.spinnaker import SPINNAKER
 from neurodeploy.chips.spinnaker_fixed import SPINNAKER_FIXED
+from neurodeploy.comparison.answers import Answers, apart
 from neurodeploy.comparison.divergence import Aligned, Divergence, Spikes, align
 from neurodeploy.comparison.models import ModelDifference
 from neurodeploy.comparison.traces import Side, Traces, execute, straight
-from neurodeploy.errors import UnsupportedError
+from neurodeploy.errors import NeurodeployError, UnsupportedError
 from neurodeploy.findings import LOST, VANISHED
+
+Progress = Callable[[str, int, int], None]
+
+Reads = Callable[[Traces], Answers]
+"""What a side says in the model's own terms."""
 
 ENGINE = "brian2"
 """The backend that rules are switched on."""
@@ -51,6 +58,9 @@ class Switched:
         The first spike that it moves, in the first side's time; None where it moves none.
     differing : int
         Spikes without a partner.
+    answers : dict or None
+        What becomes of the model's answers, as :func:`~neurodeploy.comparison.answers.apart` has it, constant shifts taken
+        away; None where the model has none.
     """
 
     name: str
@@ -58,6 +68,7 @@ class Switched:
     cause: str
     divergence: Divergence | None
     differing: int
+    answers: dict[str, Any] | None = None
 
 
 @dataclass
@@ -84,9 +95,13 @@ def find(
     second: Traces,
     aligned: Aligned,
     models: list[ModelDifference],
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
+    answers: Reads | None = None,
 ) -> Cause | None:
-    """The cause of the first divergence of `aligned`; None where the two sides are equal."""
+    """The cause of the first divergence of `aligned`; None where the two sides are equal.
+
+    `answers` reads what the model says in its own terms.
+    """
     if aligned.first_divergence is None:
         return None
     if models:
@@ -95,7 +110,7 @@ def find(
     rules = [rules_by_name(traces.side.options.rules) for traces in (first, second)]
     switched = []
     if not any(one.chip or one.whole_numbers for one in rules) and rules[0] != rules[1]:
-        switched = switch(first, second, progress)
+        switched = switch(first, second, progress, answers)
         alone = [
             one for one in switched if one.divergence and _same(one.divergence, aligned.first_divergence)
         ]
@@ -111,7 +126,7 @@ def find(
 
 
 def switch(
-    first: Traces, second: Traces, progress: Callable[[str, int, int], None] | None = None
+    first: Traces, second: Traces, progress: Progress | None = None, answers: Reads | None = None
 ) -> list[Switched]:
     """Run the model of the first side under its own rules with one aspect of the second's, for each that differs."""
     names = [traces.side.options.rules for traces in (first, second)]
@@ -126,10 +141,20 @@ def switch(
             progress("causes", done, len(aspects))
         other = _on_engine(first, mixture(names[0], name, names[1]))
         compared = align(base.spikes, other.spikes, may_shift=name == "spike-time")
+        said = answered(answers, base, other, compared) if answers else None
         found.append(
-            Switched(name, aspect.title, CLASSES[name], compared.first_divergence, compared.differing)
+            Switched(name, aspect.title, CLASSES[name], compared.first_divergence, compared.differing, said)
         )
     return found
+
+
+def answered(answers: Reads, base: Traces, other: Traces, compared: Aligned) -> dict[str, Any] | None:
+    """What becomes of the answers of `base` on the side `other`; None where that one's spikes are none that answer."""
+    moved = replace(other, spikes=compared.in_time_of_first(other.spikes))
+    try:
+        return apart(answers(base), answers(moved))
+    except NeurodeployError:
+        return None
 
 
 def numbers(first: Traces, second: Traces) -> Cause:

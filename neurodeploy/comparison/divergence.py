@@ -76,6 +76,11 @@ class Aligned:
     populations: list[PopulationComparison]
     first_divergence: Divergence | None
 
+    def in_time_of_first(self, second: Spikes) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """The second side's spikes with the constant shift of each population taken away."""
+        shifts = {one.label: one.shift for one in self.populations}
+        return {label: (steps - shifts.get(label, 0), neurons) for label, (steps, neurons) in second.items()}
+
     @property
     def differing(self) -> int:
         """Spikes of both sides without a partner."""

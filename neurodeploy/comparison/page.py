@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from neurodeploy.comparison.answers import apart_words
+from neurodeploy.comparison.answers import apart_words, moved_words
 from neurodeploy.comparison.pictures import shared_and_lone
 from neurodeploy.report.page import (
     Band,
@@ -151,17 +151,29 @@ def voltage_words(told: dict[str, Any]) -> str:
 
 def _switched(told: dict[str, Any]) -> Table:
     rows = []
+    answer = any(one["answers"] for one in told["switched"])
     for one in told["switched"]:
         found = one["first_divergence"]
         where = f"'{found['population']}' {found['neuron']} at {found['time_ms']:g} ms" if found else "none"
-        rows.append((one["rule"], one["decides"], one["class"], f"{one['differing']:,}", where))
+        said = [_answers_moved(one["answers"])] if answer else []
+        rows.append((one["rule"], one["decides"], one["class"], f"{one['differing']:,}", where, *said))
     columns = ("rule", "decides", "class", "spikes that differ", "first")
     return Table(
-        columns,
+        (*columns, *(["answers that differ"] if answer else [])),
         rows,
         frozenset({"spikes that differ"}),
-        caption="Each difference of the rules, switched alone",
+        caption="Each difference of the rules, switched alone"
+        + ("; answers are read with constant shifts taken away" if answer else ""),
     )
+
+
+def _answers_moved(found: dict[str, Any] | None) -> str:
+    """How many answers one difference moves alone, and the first few of them."""
+    if found is None:
+        return "not read"
+    if not found["differing"]:
+        return "none"
+    return f"{found['differing']} of {found['asked']}: {'; '.join(moved_words(found))}"
 
 
 def _populations(told: dict[str, Any]) -> Table:

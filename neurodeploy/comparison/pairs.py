@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +12,6 @@ from neurodeploy.comparison import causes, models
 from neurodeploy.comparison.distances import Distance, distance
 from neurodeploy.comparison.divergence import Aligned, align
 from neurodeploy.comparison.traces import Traces, execute
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass
@@ -55,8 +52,13 @@ class Pair:
         return self.aligned.differing / max(self.aligned.spikes, 1)
 
 
-def compare_sides(first: Traces, second: Traces, progress: Progress | None = None) -> Pair:
-    """Lay two sides beside each other, and find why they part."""
+def compare_sides(
+    first: Traces,
+    second: Traces,
+    progress: causes.Progress | None = None,
+    answers: causes.Reads | None = None,
+) -> Pair:
+    """Lay two sides beside each other, and find why they part; `answers` reads what the model says in its own terms."""
     rules = [rules_by_name(traces.side.options.rules) for traces in (first, second)]
     may_shift = ASPECTS["spike-time"].differs(*rules)
     aligned = align(first.spikes, second.spikes, may_shift)
@@ -73,7 +75,7 @@ def compare_sides(first: Traces, second: Traces, progress: Progress | None = Non
         aligned,
         distances,
         _voltages(first, second, aligned),
-        causes.find(first, second, aligned, found, progress),
+        causes.find(first, second, aligned, found, progress, answers),
         _weights(first, second),
     )
 

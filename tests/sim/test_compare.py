@@ -28,7 +28,12 @@ def test_without_the_depression_of_ties_the_first_thing_lost_is_forgetting(tmp_p
     """Cue 3 is learned again at 60 ms; its old content 5 and 6 is forgotten at a tie, by which S1cont 5 is silent at 64 ms."""
     pair = run(tmp_path / "out", "brian2,brian2", "spinnaker,spinnaker+tie:ideal")
     assert pair["cause"] == "tie order"
-    assert [one["rule"] for one in pair["switched"]] == ["tie"]
+    (switched,) = pair["switched"]
+    assert (switched["rule"], switched["class"]) == ("tie", "tie order")
+    moved = {one["question"]: one["given"] for one in switched["answers"]["each"]}
+    assert moved["cue 3 ? at 70 ms"] == ["{3} {1,3,4,8}", "{3} {1,3–6,8}"]  # what it was to forget comes back
+    assert next(iter(moved)) == "learn 3 = {1,3,4,8} at 60 ms" and len(moved) == 3
+    assert any("cue 3 ? at 70 ms: {3} {1,3,4,8} becomes {3} {1,3–6,8}" in str(line) for line in pair["shown"])
     first = pair["first_divergence"]
     assert (first["population"], first["neuron"], first["time_ms"]) == ("S1cont", 5, 64)
     assert first["fires_on"] == "brian2 (spinnaker+tie:ideal)"
