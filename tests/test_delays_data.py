@@ -9,9 +9,10 @@ from scipy import fft
 
 from neurodeploy.delays import events as event_models
 from neurodeploy.delays import images
+from neurodeploy.delays.clouds_application import at
 from neurodeploy.delays.events import OFF, ON, Events, from_array, from_dense, from_frames
 from neurodeploy.delays.images import Image
-from neurodeploy.delays.motion_clouds import CloudSettings, make_cloud, random_cloud
+from neurodeploy.delays.motion_clouds import SCANS, CloudSettings, make_cloud, random_cloud
 from neurodeploy.delays.motions import MEAN_BLOCK_MS, Motions, label_sequence
 from neurodeploy.delays.movies import MovieSettings, glide, make_movie
 from neurodeploy.errors import RequestError
@@ -291,6 +292,15 @@ def test_clouds_are_those_of_the_package() -> None:
     envelope = package.envelope_gabor(*package.get_grids(24, 20, 16), V_X=0.2, V_Y=-0.3, B_V=0.1)
     theirs, ours = package.random_cloud(envelope, seed=7), random_cloud(envelope, 7)
     assert np.abs(ours - theirs).max() < 1e-5 * theirs.std()
+
+
+@pytest.mark.parametrize("name", SCANS)
+def test_both_ends_of_a_scan_are_finite_clouds(name: str) -> None:
+    pytest.importorskip("MotionClouds", reason="the extra 'motionclouds' is not installed")
+    for value in (SCANS[name][0], SCANS[name][-1]):
+        texture = at(name, value, CloudSettings(height=32, width=32, steps=24))
+        movie = make_cloud(np.random.default_rng(0), MOTIONS, texture)
+        assert 0.3 < movie.frames.std() < 1
 
 
 def test_bad_clouds_are_refused_in_words() -> None:

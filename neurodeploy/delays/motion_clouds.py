@@ -125,6 +125,7 @@ def make_cloud(generator: np.random.Generator, motions: Motions, settings: Cloud
         theta=angle,
         B_theta=settings.orientation_width,
     )
+    envelope /= envelope.max()  # of narrow orientations the package's is beyond float32
     cloud = random_cloud(envelope, int(generator.integers(2**31)))
     frames = np.tanh(CONTRAST_GAIN * cloud / cloud.std())
     name = f"cloud ({settings.condition})"
