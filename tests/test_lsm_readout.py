@@ -126,6 +126,32 @@ def test_learned_again_from_the_validation_samples_too() -> None:
     assert np.abs(two.weights - one.weights).max() > 0
 
 
+def test_the_best_on_validation_is_chosen_and_learned_again() -> None:
+    """Under a huge penalty nothing is learned: of two recipes the other one is taken, with its roots."""
+    counts, labels = samples(600)
+    x = readout.features(counts)
+    idle, keen = readout.Recipe(1.0, 1e4, ""), readout.Recipe(0.9, 1e-6, "", roots=True)
+    one = readout.train(x, labels, 200, readout.Recipe(1.0, 0.0, "", again=True, among=(idle, keen)))
+    alone = readout.train(x, labels, 200, replace(keen, again=True))
+    assert one.recipe == keen
+    np.testing.assert_array_equal(one.weights, alone.weights)
+    np.testing.assert_array_equal(
+        one.classes(x), np.argmax(np.sqrt(x.unpacked()) @ one.weights + one.bias, axis=1)
+    )
+    assert [(t["target"], t["penalty"], t["features"]) for t in one.tried] == [
+        (1.0, 1e4, "shares"),
+        (0.9, 1e-6, "roots of shares"),
+    ]
+    assert one.validation == one.tried[1]["validation_accuracy"] > one.tried[0]["validation_accuracy"]
+
+
+def test_candidates_differ() -> None:
+    """Every one of the table differs in what it is trained towards."""
+    kinds = [(one.target, one.penalty, one.roots) for one in readout.CANDIDATES]
+    assert len(set(kinds)) == len(kinds) > 1
+    assert not any(one.again or one.among or one.adadelta for one in readout.CANDIDATES)
+
+
 def test_what_is_not_installed_is_told_before_anything_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

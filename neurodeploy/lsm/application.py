@@ -265,6 +265,7 @@ def run_lsm(request: Request, progress: Callable[[str, int, int], None] | None =
             "validation_accuracy": trained.validation,
             "published_accuracy": PUBLISHED.get((request.dataset, request.variant, request.neurons)),
             "readout_iterations": trained.iterations,
+            "readouts_tried": trained.tried,
             "branching_factor": watched.branching,
             "kernel_quality": quality,
             **rates(design, found),

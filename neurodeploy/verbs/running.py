@@ -300,7 +300,7 @@ def lsm(
     ] = "separate-maximum",
     readout: Annotated[
         str,
-        typer.Option(help="soft (the authors' targets), adadelta (their training too), hard or refitted."),
+        typer.Option(help="soft (the authors' targets), adadelta (their training too), hard, refitted or chosen."),
     ] = "soft",
     kernel_quality: Annotated[
         int,
