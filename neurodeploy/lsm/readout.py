@@ -62,7 +62,7 @@ CANDIDATES = tuple(
     Recipe(target, penalty, "", roots=roots, patience=30)
     for target, penalty, roots in (
         (1.0, 1e-5, False),
-        (0.8, 1e-6, False),
+        (1.0, 3e-5, False),
         (0.8, 1e-7, True),
     )
 )

@@ -300,7 +300,9 @@ def lsm(
     ] = "separate-maximum",
     readout: Annotated[
         str,
-        typer.Option(help="soft (the authors' targets), adadelta (their training too), hard, refitted or chosen."),
+        typer.Option(
+            help="soft (the authors' targets), adadelta (their training too), hard, refitted or chosen."
+        ),
     ] = "soft",
     kernel_quality: Annotated[
         int,
