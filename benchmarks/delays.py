@@ -78,9 +78,9 @@ class Case:
 
     def detectors(self) -> Detectors:
         table = expand(to_synapses(self.quantised), self.side, self.side)
-        kinds = np.tile(self.theta, 2)
-        thresholds = np.repeat(kinds, table.neurons // len(kinds))
-        return Detectors(table, thresholds, len(self.theta), 2, self.side, self.side, 1)
+        kinds = np.tile(self.theta, 2) + network.ABOVE["deterministic"]
+        levels = np.repeat(kinds, table.neurons // len(kinds))
+        return Detectors(table, levels, len(self.theta), 2, self.side, self.side, 1)
 
     def dense_run(self) -> tuple[np.ndarray, tuple[float, float]]:
         """Spikes (step, neuron) as a matrix, and ms a step."""
@@ -117,7 +117,7 @@ class Case:
         np.savez(
             folder / "network.npz",
             spikes=raster.swapaxes(0, 1).reshape(STEPS, -1).T,
-            threshold=made.thresholds,
+            threshold=np.floor(made.levels).astype(np.int64),
             layer=np.repeat(one.layers(), copies),
             **{name: getattr(table, name) for name in ("pre", "post", "weight", "delay")},
         )

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from neurodeploy.delays.events import OFF, ON
+from neurodeploy.delays.kernels_application import measure, run_kernels, without_central_pair
 from neurodeploy.delays.layer import Layer, shipped
+from neurodeploy.delays.motions import Motions
 from neurodeploy.delays.synapses import prune, to_synapses
+from neurodeploy.errors import RequestError
 
 
 @pytest.fixture(scope="module")
 def layer() -> Layer:
     return shipped()
-
-
-def without_central_pair(layer: Layer) -> np.ndarray:
-    weights = layer.weights.copy()
-    weights[:, :, 0, layer.radius, layer.radius] = 0
-    return weights
 
 
 def test_it_says_what_made_it(layer: Layer) -> None:
@@ -29,28 +27,41 @@ def test_it_says_what_made_it(layer: Layer) -> None:
     )
 
 
-def test_case_11_on_and_off_are_of_opposite_sign(layer: Layer) -> None:
-    weights = without_central_pair(layer)
-    assert np.corrcoef(weights[:, ON].ravel(), weights[:, OFF].ravel())[0, 1] < -0.3
+def test_case_11_kernels_are_of_opposite_sign_and_follow_their_motions_back_in_time(layer: Layer) -> None:
+    """The slow ring goes beyond the specified slope, 0.6 to 1.1 of the speed, by its first delays alone."""
+    found = measure(layer)
+    assert found["on_off_correlation"] < -0.3
+    assert found["direction_error_median"] < 6 and found["direction_error_largest"] < 25
+    assert [one["as_specified"] for one in found["speeds"]] == [False, True, True]
+    assert found["speeds"][0]["share_of_speed"] < 1.4
+    assert all(0.6 < one["share_of_speed_from_4_ms"] < 1.1 for one in found["speeds"])
 
 
-def test_case_11_kernels_follow_their_motions_back_in_time(layer: Layer) -> None:
-    """The centroid of |Q|³ against the delay; the slow ring goes beyond the specified slope, 0.6 to 1.1 of the speed."""
-    weights = without_central_pair(layer)
-    q = np.abs(weights[:, ON] - weights[:, OFF])
-    strength = np.abs(q - q.mean(axis=0)) ** 3
-    offset = np.arange(layer.side) - layer.radius
-    total = strength.sum(axis=(2, 3))
-    centre = np.stack(
-        [(strength * offset[:, None]).sum(axis=(2, 3)), (strength * offset).sum(axis=(2, 3))], axis=2
-    )
-    delays = np.arange(13)
-    slopes = np.array([np.polyfit(delays, one[:13], 1)[0] for one in centre / total[:, :, None]])
-    found, wanted = (v[:, 0] + 1j * v[:, 1] for v in (slopes, layer.motions.velocities))
-    error = np.abs(np.degrees(np.angle(found / wanted)))
-    assert np.median(error) < 6 and error.max() < 25
-    shares = np.abs(found / wanted).reshape(3, 12).mean(axis=1)
-    assert (shares > 0.6).all() and (shares < (1.4, 1.1, 1.1)).all()
+def test_blobs_that_move_back_by_their_velocity_are_measured_so() -> None:
+    motions = Motions(12, (0.3, 0.5))
+    offset = np.arange(17) - 8
+    behind = motions.velocities[:, None, :] * np.arange(14)[:, None]
+    row, column = (offset - behind[..., axis, None] for axis in range(2))
+    blob = np.exp(-(row[..., :, None] ** 2 + column[..., None, :] ** 2) / 2)
+    found = measure(Layer(np.stack([-blob, blob], axis=1).astype(np.float32), np.zeros(24), motions))
+    assert found["direction_error_largest"] < 3
+    np.testing.assert_allclose([one["share_of_speed"] for one in found["speeds"]], 1, atol=0.06)
+    assert found["on_off_correlation"] == pytest.approx(-1)
+
+
+def test_the_experiment_leaves_what_it_measured_and_refuses_a_layer_of_too_few_delays(
+    layer: Layer, tmp_path: Path
+) -> None:
+    result = run_kernels(out=tmp_path / "run")
+    left = {path.name for path in result.folder.iterdir()}
+    assert {"metrics.json", "run.json", "kernels.csv", "kernels.png", "centroids.png", "report.html"} <= left
+    assert len((result.folder / "kernels.csv").read_text().splitlines()) == 1 + 36
+    assert result.data["speeds"][0]["as_specified"] is False and len(result.render()) == 4
+    short = Layer(layer.weights[:, :, :9], layer.bias, layer.motions, layer.made_by)
+    short.save(tmp_path / "short.npz")
+    with pytest.raises(RequestError, match="has 9 delays; 13 are fitted"):
+        run_kernels(tmp_path / "short.npz", tmp_path / "none")
+    assert not (tmp_path / "none").exists()
 
 
 def test_case_11_what_is_older_weighs_less_and_pixels_have_several_delays(layer: Layer) -> None:

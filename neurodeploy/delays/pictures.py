@@ -132,6 +132,36 @@ def kernels(layer: Layer, path: str | PathLike[str]) -> None:
     figure.savefig(path, dpi=90, pil_kwargs=FAST_PNG)
 
 
+def centroids(motions: Motions, behind: Sequence[Sequence[float]], path: str | PathLike[str]) -> None:
+    """How far behind along the motion the kernels' centroids lie against the delay, a line a speed; dotted: the speed itself.
+
+    Parameters
+    ----------
+    motions : Motions
+    behind : sequence of sequence of float, (speeds, delays)
+        Pixels, mean over the directions.
+    path : path
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
+    colours = ("#1f4e79", "#b35900", "#4d7a3a", "#7a4d79")
+    for number, (speed, found) in enumerate(zip(motions.speeds, behind, strict=True)):
+        delay, colour = np.arange(len(found)), colours[number % len(colours)]
+        axes.plot(
+            delay, found, color=colour, marker="osD^"[number % 4], markersize=4, label=f"{speed:.2f} px/ms"
+        )
+        axes.plot(delay, speed * delay, color=colour, linestyle=":")
+    axes.axhline(0, color="#888888", linewidth=0.8)
+    axes.set_xlabel("delay (ms)")
+    axes.set_ylabel("behind along the motion (pixels)")
+    axes.legend(frameon=False, title="dotted: the speed itself")
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    figure.savefig(path, dpi=100, pil_kwargs=FAST_PNG)
+
+
 def directions(
     motions: Motions,
     row: np.ndarray,

@@ -31,6 +31,7 @@ EXPERIMENTS = {
     "curves": "accuracy against the synapses and against the delays that are kept",
     "robustness": "accuracy under jitter, lost and added events (`robustness_application.py`)",
     "clouds": "Motion Clouds, at the values of the published scans (`clouds_application.py`)",
+    "kernels": "the kernels in pictures, and whether they follow their motions (`kernels_application.py`)",
     "motifs": "spike motifs with known kernels, and how many are found (`motifs.py`)",
 }
 
@@ -98,25 +99,19 @@ def refuse_beside(backend: str | None, experiment: str, readout: str | None, mac
         )
 
 
+OF_MOVIES = ("--synapses", "--bits", "--readout", "--size", "--images", "--camera", "--checkpoint")
+
 USELESS = {
     "motion": ("--checkpoint",),
     "curves": ("--checkpoint",),
-    "motifs": (
-        "--model",
-        "--synapses",
-        "--bits",
-        "--readout",
-        "--size",
-        "--images",
-        "--camera",
-        "--checkpoint",
-    ),
+    "motifs": ("--model", *OF_MOVIES),
+    "kernels": OF_MOVIES,
     "clouds": ("--bits", "--readout", "--size", "--images"),
     "robustness": ("--bits", "--readout"),
     "events": ("--bits", "--readout", "--size", "--images", "--camera", "--backend", "--checkpoint"),
 }
-"""Options that an experiment has no use for: it draws kernels of its own; its movies are of the published size; it reads both
-ways; a recording has events already, and no label."""
+"""Options that an experiment has no use for: it draws kernels of its own, or shows no movies; its movies are of the published
+size; it reads both ways; a recording has events already, and no label."""
 
 
 def refuse_useless(experiment: str, events: Path | None, given: dict[str, object]) -> None:

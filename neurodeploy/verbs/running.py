@@ -99,7 +99,7 @@ def delays(
         str,
         typer.Option(
             help="motion; curves (accuracy against synapses and delays); robustness (against disturbed events);"
-            " clouds (Motion Clouds); motifs (known spike motifs)."
+            " clouds (Motion Clouds); kernels (do they follow their motions); motifs (known spike motifs)."
         ),
     ] = "motion",
     events: Annotated[
@@ -190,6 +190,7 @@ def delays(
 ) -> None:
     """The motion detectors with heterogeneous delays on movies over held-out images; with --backend as spiking neurons."""
     from neurodeploy.delays.clouds_application import run_clouds
+    from neurodeploy.delays.kernels_application import run_kernels
     from neurodeploy.delays.motifs import run_motifs
     from neurodeploy.delays.recording_application import run_recording
     from neurodeploy.delays.robustness_application import run_robustness
@@ -225,6 +226,8 @@ def delays(
             result = run_recording(events, sensor, model, synapses, out, progress.show)
         elif experiment == "motifs":
             result = run_motifs(seed, out=out, progress=progress.show)
+        elif experiment == "kernels":
+            result = run_kernels(model, out)
         elif experiment == "clouds":
             result = run_clouds(
                 model, synapses, movies, seed, out, progress.show, camera=seen, checkpoint=checkpoint
