@@ -76,6 +76,8 @@ def test_1_signs_follow_the_source() -> None:
         ({"astrocyte_weight": -1.0}, "astrocyte weight of -1"),
         ({"astrocyte_density": 0.0}, "astrocyte density of 0"),
         ({"start_weight": 4.0}, "start weight of 4"),
+        ({"tune_start_weight": True}, "beside --variant nalsm"),
+        ({"variant": "lsm", "start_weight": 1.0, "tune_start_weight": True}, "beside --start-weight"),
     ],
 )
 def test_a_wrong_request_leaves_nothing(tmp_path, wrong: dict, words: str) -> None:

@@ -14,7 +14,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from neurodeploy.backends.brian2.trials.session import Trials
 from neurodeploy.cache import keep_matplotlib_files
 from neurodeploy.errors import RequestError, did_you_mean
 from neurodeploy.lsm import data as datasets
-from neurodeploy.lsm import measures, phases, readout, saccades
+from neurodeploy.lsm import measures, phases, readout, saccades, tuning
 from neurodeploy.lsm.data import CLASSES, NORMALISATIONS, Dataset, Images
 from neurodeploy.lsm.drive import Drive, Pixels, Saccades
 from neurodeploy.lsm.model import (
@@ -76,6 +76,7 @@ class Request:
     astrocyte_weight: float | None = None
     astrocyte_density: float = 1.0
     start_weight: float | None = None
+    tune_start_weight: bool = False
     snapshots: int | None = None
     features: str | None = None
     samples: int | None = None
@@ -116,6 +117,14 @@ class Result:
             *(
                 [f"normalisation: {m['normalisation']} ({NORMALISATIONS[m['normalisation']]})"]
                 if m["normalisation"]
+                else []
+            ),
+            *(
+                [
+                    f"start weight {m['start_weight']:g}; tried: "
+                    + ", ".join(f"{w} {100 * right:.2f} %" for w, right in m["start_weights_tried"].items())
+                ]
+                if m["start_weights_tried"]
                 else []
             ),
             *(
@@ -218,7 +227,10 @@ def run_lsm(request: Request, progress: Callable[[str, int, int], None] | None =
     choose("normalisation", request.normalisation, NORMALISATIONS)
     chosen = readout.recipe(request.readout)
     choose("variant", request.variant, VARIANTS)
+    if request.tune_start_weight:
+        tuning.refuse(request.variant, request.start_weight)
     plastic, snapshots = choose_features(request), choose_snapshots(request)
+    processes = request.processes or os.cpu_count() or 1
     whole = datasets.load(request.dataset, request.data, progress)
     drives = choose_drives(request, whole)
     dataset = whole.first(request.samples, request.test_samples)
@@ -227,7 +239,13 @@ def run_lsm(request: Request, progress: Callable[[str, int, int], None] | None =
     design = choose_design(request, inputs)
     wanted = request.out or default_folder(f"lsm-{request.dataset}-{request.variant}")
     with run_directory(wanted) as folder:
-        spent = Spent()
+        spent, tried = Spent(), None
+        if request.tune_start_weight:
+            tried = tuning.tune(
+                design, dataset, drives["training"], chosen, processes, request.scheduler, progress
+            )
+            design = replace(design, start_weight=tuning.best(tried))
+            spent.on("tuning")
         network = build(design)
         spent.on("wiring")
 
@@ -243,7 +261,6 @@ def run_lsm(request: Request, progress: Callable[[str, int, int], None] | None =
             "training": (dataset.training, drives["training"]),
             "test": (dataset.test, drives["test"]),
         }
-        processes = request.processes or os.cpu_count() or 1
         found = phases.features(network, plastic, samples, processes, request.scheduler, progress)
         spent.on("samples")
 
@@ -266,6 +283,7 @@ def run_lsm(request: Request, progress: Callable[[str, int, int], None] | None =
             "published_accuracy": PUBLISHED.get((request.dataset, request.variant, request.neurons)),
             "readout_iterations": trained.iterations,
             "readouts_tried": trained.tried,
+            "start_weights_tried": {f"{w:g}": right for w, right in tried.items()} if tried else None,
             "branching_factor": watched.branching,
             "kernel_quality": quality,
             **rates(design, found),

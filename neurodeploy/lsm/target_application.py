@@ -249,6 +249,10 @@ def refuse(options: RunOptions, request: Request, learn_from: str) -> None:
             request.features == "plastic" and request.variant not in ALWAYS_FROZEN,
             "on a target the weights are frozen",
         ),
+        "--tune-start-weight": (
+            request.tune_start_weight,
+            "run it without a target, and give the weight that it finds as --start-weight",
+        ),
         "--scheduler": (request.scheduler is not None, "a target runs on this machine, or has its own"),
         f"--kernel-quality {request.kernel_quality}": (
             request.kernel_quality > 0,

@@ -16,7 +16,7 @@ import pytest
 
 from neurodeploy import cache
 from neurodeploy.errors import RunError
-from neurodeploy.lsm import data, phases, saccades
+from neurodeploy.lsm import data, phases, saccades, tuning
 from neurodeploy.lsm.application import Request, run_lsm
 from neurodeploy.lsm.drive import Drive, Pixels, Saccades
 from neurodeploy.lsm.model import Design, build
@@ -217,8 +217,12 @@ def test_two_at_once_do_not_mix(fresh: Path) -> None:
 
 @pytest.mark.parametrize("variant", ["lsm", "lsm-stdp", "lsm-ap-stdp"])
 def test_the_variants(fresh: Path, tmp_path: Path, variant: str) -> None:
-    more = {} if variant != "lsm" else {"snapshots": None}
+    more = {} if variant != "lsm" else {"snapshots": None, "tune_start_weight": True}
     found = run(tmp_path, variant, variant=variant, **more)
+    if variant == "lsm":
+        tried = {float(weight): right for weight, right in found["start_weights_tried"].items()}
+        assert tuple(tried) == tuning.WEIGHTS and len(set(tried.values())) > 1
+        assert tried[found["start_weight"]] == max(tried.values())
     assert found["variant"] == variant and found["astrocyte_weight"] is None
     assert found["features"] == ("plastic" if variant == "lsm-stdp" else "frozen")
     assert np.isfinite(found["accuracy"])
