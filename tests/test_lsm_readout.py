@@ -145,6 +145,23 @@ def test_the_best_on_validation_is_chosen_and_learned_again() -> None:
     assert one.validation == one.tried[1]["validation_accuracy"] > one.tried[0]["validation_accuracy"]
 
 
+def test_a_recipe_far_behind_ends_early() -> None:
+    counts, labels = samples(600)
+    x, keen = readout.features(counts), readout.Recipe(0.9, 1e-6, "")
+    last = {}
+    for to_beat in (0.0, 1.1):
+        looks: list[int] = []
+        found = readout.stop_at_best(
+            x, labels, 200, keen, to_beat, lambda k, most, looks=looks: looks.append(k)
+        )
+        last[to_beat] = looks[-1]
+    assert last[1.1] == readout.BEHIND_AFTER < last[0.0]
+    near = found.validation + readout.BEHIND / 2
+    again: list[int] = []
+    readout.stop_at_best(x, labels, 200, keen, near, lambda k, most: again.append(k))
+    assert again[-1] == last[0.0]
+
+
 def test_candidates_differ() -> None:
     """Every one of the table differs in what it is trained towards."""
     kinds = [(one.target, one.penalty, one.roots) for one in readout.CANDIDATES]
