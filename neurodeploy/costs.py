@@ -64,6 +64,19 @@ class Cost:
         }
 
 
+PREFIXES = {1.0: "", 1e-3: "m", 1e-6: "µ", 1e-9: "n", 1e-12: "p"}
+"""Of a unit, by its size."""
+
+
+def shown(cost: Cost) -> tuple[str, ...]:
+    """At least, likely, at most and the unit, for people: whole numbers where they count, else with a prefix that suits them."""
+    band = (cost.band.low, cost.band.likely, cost.band.high)
+    if not cost.unit:
+        return *(f"{value:,.0f}" for value in band), ""
+    size = next((size for size in PREFIXES if abs(cost.band.likely) >= size), 1.0)
+    return *(f"{value / size:,.4g}" for value in band), f"{PREFIXES[size]}{cost.unit}"
+
+
 @dataclass
 class Costs:
     """What a run takes, and what the figures rest on, a sentence each."""
@@ -96,6 +109,10 @@ class Rates:
     counts: Mapping[str, np.ndarray] = field(default_factory=dict)
     duration: float = 0.0
     run: str = ""
+
+    def recorded(self, population: Population, duration: float) -> bool:
+        """Whether they are of a run as long, which says it of sources as well."""
+        return population.label in self.counts and self.duration == duration
 
 
 UNKNOWN = Rates()
@@ -185,15 +202,17 @@ def expected(network: Network, steps: int, rates: Rates = UNKNOWN) -> Activity:
     """The activity of a run of `steps`: sources as they say, other neurons as `rates` say or as is assumed."""
     result, assumed = Activity(), []
     duration = steps * network.time_step
+    averaged = False
     for population in network.populations:
         known = _known(population, duration, rates)
+        averaged |= population.cell == "SpikeSourcePoisson" and not rates.recorded(population, duration)
         if known is not None:
             result.add(known, known, known)
             continue
         assumed.append(population.label)
         spikes = np.full(population.size, duration / 1000.0)
         result.add(0.0 * spikes, USUAL_RATE * spikes, MOST_USUAL_RATE * spikes)
-    if any(population.cell == "SpikeSourcePoisson" for population in network.populations):
+    if averaged:
         result.notes.append("Poisson sources fire as often as their rates say on average")
     if rates.counts:
         result.notes.append(f"neurons fire as often as in {rates.run}")
@@ -217,6 +236,8 @@ def _named(labels: Sequence[str]) -> str:
 
 def _known(population: Population, duration: float, rates: Rates) -> np.ndarray | None:
     """Spikes of each neuron within `duration` ms, where they are known."""
+    if rates.recorded(population, duration):
+        return rates.counts[population.label]
     if population.cell == "SpikeSourceArray":
         trains = population.spike_times or [np.empty(0)] * population.size
         return np.array([np.count_nonzero(np.asarray(train) < duration) for train in trains], dtype=float)

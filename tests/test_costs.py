@@ -13,7 +13,7 @@ from rich.console import Console
 from neurodeploy.backends import registry
 from neurodeploy.backends.base import Options
 from neurodeploy.chips import loihi_energy, spinnaker_energy
-from neurodeploy.costs import Band, Rates, expected, rates_of_run
+from neurodeploy.costs import Band, Cost, Rates, expected, rates_of_run, shown
 from neurodeploy.errors import RequestError
 from neurodeploy.models.network import Network, Plasticity, Population, Projection
 from neurodeploy.report.check import check
@@ -72,6 +72,24 @@ def test_a_poisson_source_counts_while_it_fires() -> None:
     }
     made = Network(time_step=1.0, populations=[Population("noise", "SpikeSourcePoisson", 2, poisson)])
     assert expected(made, STEPS).likely[0] == pytest.approx([50.0, 5.0])
+    drawn = Rates(counts={"noise": np.array([47.0, 6.0])}, duration=float(STEPS), run="this run")
+    activity = expected(made, STEPS, drawn)
+    assert activity.likely[0].tolist() == [47.0, 6.0] and not any(
+        "average" in note for note in activity.notes
+    )
+
+
+@pytest.mark.parametrize(
+    ("unit", "band", "words"),
+    [
+        ("", (741103.0, 741103.0, 741103.5), ("741,103", "741,103", "741,104", "")),
+        ("s", (1.2e-5, 1.52e-5, 0.001), ("12", "15.2", "1,000", "µs")),
+        ("J", (0.0, 0.0, 2.0), ("0", "0", "2", "J")),
+        ("J", (1.0, 3.6, 30.0), ("1", "3.6", "30", "J")),
+    ],
+)
+def test_costs_are_shown_in_units_that_suit_them(unit, band, words) -> None:
+    assert shown(Cost("x", unit, Band(*band))) == words
 
 
 def test_events_are_the_spikes_times_their_synapses_on_every_backend() -> None:

@@ -149,6 +149,14 @@ def test_every_spike_is_a_stroke_at_its_time() -> None:
     assert heights[0] < heights[2] < heights[1] < one.height
 
 
+def test_many_populations_are_drawn_lower_so_that_a_page_can_be_read_past_them() -> None:
+    def drawn(count: int) -> list[int]:
+        bands = [Band(str(number), 100, {}) for number in range(count)]
+        return Raster("x", bands, 1.0, {"all": "all"}).heights
+
+    assert drawn(12) == [72] * 12 and drawn(36) == [24] * 36
+
+
 def test_what_is_not_drawn_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages, "MOST_SPIKES", 100)
     monkeypatch.setattr(pages, "MOST_BANDS", 3)

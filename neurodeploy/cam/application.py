@@ -302,6 +302,7 @@ def run_cam(
         data = metrics(outcome, options.backend)
         data["wall_seconds"]["all"] = time.perf_counter() - started
         costs = modelled(outcome, given, options.backend)
+        data["costs"] = costs.data
         run = _run_facts(outcome, options)
         write_json(folder / "metrics.json", data)
         write_json(folder / "run.json", run)

@@ -18,7 +18,7 @@ from neurodeploy.report.page import (
     changes_and_warnings,
     cost_section,
     mapped_section,
-    weight_errors,
+    numbers_sections,
 )
 
 if TYPE_CHECKING:
@@ -44,11 +44,7 @@ def page(outcome: Outcome, metrics: dict[str, Any], run: dict[str, Any], costs: 
             [Image(folder / "weights.png", "Learned weights of both directions, cue by content element, nA")],
         ),
     ]
-    quantisation = outcome.report.quantisation
-    if quantisation is not None:
-        sections.append(
-            Section(f"Numbers on {quantisation.chip}", [weight_errors(quantisation.weight_errors())])
-        )
+    sections += numbers_sections(outcome.report)
     sections.append(changes_and_warnings(metrics["changes"], metrics["warnings"]))
     sections += [Section("What it took", [_cost(metrics)]), cost_section(costs)]
     return Page(

@@ -20,6 +20,7 @@ import numpy as np
 from neurodeploy.backends.base import Backend, Options, Report
 from neurodeploy.cache import keep_matplotlib_files
 from neurodeploy.chips.catalogue import rules_by_name
+from neurodeploy.costs import Costs, rates_of_spikes
 from neurodeploy.delays import layer as layers
 from neurodeploy.delays import network
 from neurodeploy.delays.detections import Detections
@@ -35,7 +36,7 @@ from neurodeploy.errors import RequestError, UnsupportedError, did_you_mean
 from neurodeploy.models.network import Network
 from neurodeploy.options import RunOptions
 from neurodeploy.recording import default_folder, run_directory
-from neurodeploy.report.page import leave_run
+from neurodeploy.report.page import Band, Raster, Section, Shade, leave_run, numbers_sections
 
 RULES = "spinnaker"
 """Where neither the user nor the backend's machine says which: the model means the same under all."""
@@ -60,6 +61,8 @@ class Answers:
     differing : int
         Spikes in the bins that count that either the target or the dense reference has alone.
     report : Report
+    costs : Costs
+        Of the target, with these spikes.
     """
 
     fields: np.ndarray
@@ -67,6 +70,7 @@ class Answers:
     neurons: np.ndarray
     differing: int
     report: Report
+    costs: Costs
 
     @property
     def counts(self) -> np.ndarray:
@@ -235,14 +239,17 @@ def show_movies(
             why="they are driven by a current that is drawn anew in every step, for every neuron",
             fix="use --backend brian2 with --rules spinnaker or ideal, or --neuron deterministic or winner",
         ) from error
+    duration = (sum(movie.steps for movie in movies) + network.SHIFT) * network.TIME_STEP
     try:
-        session.run(sum(movie.steps for movie in movies) + network.SHIFT)
+        session.run(round(duration / network.TIME_STEP))
         times, neurons = session.spikes(1)
     finally:
         session.end()
     session.report.wall["build"] += described
     steps = np.rint(times / network.TIME_STEP).astype(np.int64)
-    return Answers(*judge(quantised, made, movies, steps, neurons, noise), session.report)
+    counts = rates_of_spikes({network.DETECTORS: (times, neurons)}, model, duration)
+    costs = target.costs(model, options, round(duration / network.TIME_STEP), counts)
+    return Answers(*judge(quantised, made, movies, steps, neurons, noise), session.report, costs)
 
 
 def judge(
@@ -383,6 +390,8 @@ def run_on_target(
             title,
             right,
             data,
+            answers.costs,
+            [Section("Spikes", [raster(task, answers)]), *numbers_sections(answers.report)],
             executed_by=answers.report.executed_by,
             backend=options.backend,
             rules=given.rules,
@@ -397,6 +406,33 @@ def run_on_target(
             lava=facts.get("lava"),
         )
     return TargetResult(data, wanted)
+
+
+def raster(task: Task, answers: Answers) -> Raster:
+    """Every spike, a band for each motion, over the movies."""
+    made, label = task.made, task.whole.motions.label
+    motion, place = np.divmod(answers.neurons, made.places)
+    branch, motion = np.divmod(motion, made.classes)
+    time, row = answers.steps * network.TIME_STEP, branch * made.places + place
+    bands = [
+        Band(label(number), made.branches * made.places, {"spikes": (time[mine], row[mine])})
+        for number in range(made.classes)
+        for mine in [motion == number]
+    ]
+    length = task.movies[0].steps * network.TIME_STEP
+    shades = [
+        Shade(
+            number * length + 0.5,
+            (number + 1) * length - 0.5,
+            "learn" if shown == decided else "wrong",
+            f"movie {number}, {image}: {label(shown)}, taken for {label(decided)}",
+        )
+        for number, ((_, shown, image), decided) in enumerate(
+            zip(task.shown, answers.counts.argmax(axis=1).tolist(), strict=True)
+        )
+    ]
+    words = "Every spike, a band for each motion. Shaded: a movie (blue: its motion has most spikes; red: another)."
+    return Raster(words, bands, len(task.movies) * length, {"spikes": "spikes"}, shades)
 
 
 def draw(

@@ -14,15 +14,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from neurodeploy.backends.base import Options, Report, Session
+from neurodeploy.backends.base import Backend, Options, Report, Session
 from neurodeploy.backends.brian2.trials.session import Trials
 from neurodeploy.chips.catalogue import rules_by_name
+from neurodeploy.costs import Costs, Rates
 from neurodeploy.errors import RunError
 from neurodeploy.lsm import phases
 from neurodeploy.lsm.data import Images
 from neurodeploy.lsm.drive import Drive
 from neurodeploy.lsm.model import CELL, SAMPLE_MS, TIME_STEP_MS
-from neurodeploy.lsm.network import Frozen, build, densest
+from neurodeploy.lsm.network import LIQUID, Frozen, build, densest
 from neurodeploy.lsm.store import Store
 from neurodeploy.models.network import Network
 from neurodeploy.version import VERSION
@@ -98,6 +99,10 @@ class Shown:
         Images that an earlier command had shown.
     report : Report
         Of the target.
+    costs : Costs
+        Of the target, with these spikes.
+    first : dict of str to Train
+        Spikes of the input and of the liquid in the first image; empty where an earlier command had shown it.
     """
 
     counts: np.ndarray
@@ -105,6 +110,8 @@ class Shown:
     afterwards: int
     resumed: int
     report: Report
+    costs: Costs
+    first: dict[str, Train]
 
 
 def describe(
@@ -147,6 +154,7 @@ def show(
     described = time.perf_counter() - began
     total = len(images.labels)
     counts, in_model = (np.zeros((total, liquid.neurons), np.uint16) for _ in range(2))
+    arrived = np.zeros(liquid.inputs)
     store = _store(network, model, options.rules) if backend == "brian2" else None
     afterwards = resumed = 0
     with ExitStack() as stack:
@@ -160,20 +168,40 @@ def show(
             shown = images.images[rows]
             name = f"{part}-{begin}-{phases.image_digest(shown, hits)[:16]}"
             kept = store.load(name) if store is not None else None
-            if kept is None:
+            if kept is None or "arrived" not in kept:
                 trains, floats = drive(trials, shown, hits, part, begin)
                 found, late = target_of.count(trains, begin, total, progress)
-                kept = {"counts": found, "in_model": floats, "afterwards": np.array(late)}
+                sent = np.concatenate([neurons for _, neurons in trains])
+                kept = {
+                    "counts": found,
+                    "in_model": floats,
+                    "afterwards": np.array(late),
+                    "arrived": np.bincount(sent, minlength=liquid.inputs),
+                }
                 if store is not None:
                     store.save(name, **kept)
             else:
                 resumed += len(shown)
             counts[rows], in_model[rows] = kept["counts"], kept["in_model"]
+            arrived += kept["arrived"]
             afterwards += int(kept["afterwards"])
         if progress is not None:
             progress("images", total, total)
     session.report.wall["build"] += described
-    return Shown(counts, in_model, afterwards, resumed, session.report)
+    costs = _costs(model, target, options, arrived, counts)
+    if afterwards:
+        costs.notes.append(f"{afterwards:,} spikes of the liquid after the images are left out")
+    return Shown(counts, in_model, afterwards, resumed, session.report, costs, target_of.first)
+
+
+def _costs(
+    model: Network, target: Backend, options: Options, arrived: np.ndarray, counts: np.ndarray
+) -> Costs:
+    """What the images take of the target, with the spikes that `arrived` and the `counts` of the liquid."""
+    steps = len(counts) * PERIOD_MS
+    spikes = {"input": arrived, LIQUID: counts.sum(axis=0, dtype=float)}
+    rates = Rates(counts=spikes, duration=steps * TIME_STEP_MS, run="this run")
+    return target.costs(model, replace(options, progress=None), steps, rates)
 
 
 def _store(network: Network, model: Network, rules: str) -> Store:
@@ -200,6 +228,7 @@ class _Target:
     def __init__(self, session: Session, liquid: Frozen) -> None:
         self.session, self.liquid, self.samples = session, liquid, 0
         self.rest = np.full(liquid.neurons, CELL["v_rest"])
+        self.first: dict[str, Train] = {}
 
     def count(
         self, trains: Sequence[Train], begin: int, total: int, progress: Progress | None
@@ -216,6 +245,9 @@ class _Target:
                 progress("images", begin + number + 1, total)
         times, neurons = self.session.spikes(1)
         steps = np.rint(np.asarray(times) / TIME_STEP_MS).astype(np.int64) - first
+        if not begin:
+            early = (steps >= 0) & (steps < PERIOD_MS)
+            self.first = {"input": trains[0], LIQUID: (steps[early], neurons[early])}
         mine = steps >= 0
         return counted(steps[mine], neurons[mine], (len(trains), self.liquid.neurons))
 

@@ -38,13 +38,13 @@ from neurodeploy.lsm.application import (
 )
 from neurodeploy.lsm.data import CLASSES, NORMALISATIONS, Dataset, Images
 from neurodeploy.lsm.drive import Drive
-from neurodeploy.lsm.model import SAMPLE_MS, VARIANTS, Design, build
-from neurodeploy.lsm.network import SMALLEST, Frozen, freeze
-from neurodeploy.lsm.presentation import PAUSE_MS, Shown, show
+from neurodeploy.lsm.model import SAMPLE_MS, TIME_STEP_MS, VARIANTS, Design, build
+from neurodeploy.lsm.network import LIQUID, SMALLEST, Frozen, freeze
+from neurodeploy.lsm.presentation import PAUSE_MS, PERIOD_MS, Shown, show
 from neurodeploy.models.network import Network
 from neurodeploy.options import RunOptions
 from neurodeploy.recording import default_folder, run_directory
-from neurodeploy.report.page import leave_run
+from neurodeploy.report.page import Band, Raster, Section, leave_run, numbers_sections
 
 RULES = {"brian2": "spinnaker-fixed"}
 """Where the user names none; elsewhere ``spinnaker``, if the machine has no rules of its own."""
@@ -219,7 +219,8 @@ def run_on_target(
         np.savez_compressed(folder / "counts.npz", target=shown.counts, model=shown.in_model)
         title = f"Frozen liquid of {ready.design.neurons:,} neurons on {options.backend}"
         right = f"{100 * data['accuracy']:.2f} % of {len(test.labels):,} images right"
-        leave_run(folder, title, right, data, **facts)
+        found = [*_raster(ready.liquid, shown), *numbers_sections(shown.report)]
+        leave_run(folder, title, right, data, shown.costs, found, **facts)
     return TargetResult(data, wanted)
 
 
@@ -387,6 +388,27 @@ def _describe(
         "lava": report.facts.get("lava"),
     }
     return data, facts
+
+
+def _raster(liquid: Frozen, shown: Shown) -> list[Section]:
+    """Every spike of the first image, unless an earlier command had shown it."""
+    if not shown.first:
+        return []
+    steps, neurons = shown.first[LIQUID]
+    excites = neurons < liquid.excitatory
+    spikes = {
+        ("input", liquid.inputs): shown.first["input"],
+        ("excitatory", liquid.excitatory): (steps[excites], neurons[excites]),
+        ("inhibitory", liquid.neurons - liquid.excitatory): (
+            steps[~excites],
+            neurons[~excites] - liquid.excitatory,
+        ),
+    }
+    bands = [
+        Band(label, size, {"spikes": (at * TIME_STEP_MS, of)}) for (label, size), (at, of) in spikes.items()
+    ]
+    words = f"Every spike of the first image: {SAMPLE_MS} ms of input, and the pause after it."
+    return [Section("Spikes", [Raster(words, bands, PERIOD_MS * TIME_STEP_MS, {"spikes": "spikes"})])]
 
 
 def _draw(folder: Path, ready: Prepared, test: Images, said: np.ndarray, shown: Shown) -> None:

@@ -14,13 +14,16 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
 import numpy as np
 
-from neurodeploy.costs import MODELLED, Costs
+from neurodeploy.costs import MODELLED, Costs, shown
 from neurodeploy.recording import command_line, provenance, write_json
+
+if TYPE_CHECKING:
+    from neurodeploy.backends.base import Report
 
 FILE = "report.html"
 """Name of the page in a run directory."""
@@ -33,6 +36,12 @@ MOST_BANDS = 60
 
 BAND_PX = (24, 72)
 """Height of a population's band: four pixels a neuron, within these."""
+
+FEW_BANDS = 16
+"""More populations than these have bands of the lower height, so that a page can be read past them."""
+
+WIDE = 1.6
+"""Width over height above which a picture is wide."""
 
 GOOD = {"right", "equal", "agree"}
 BAD = {"wrong", "part"}
@@ -85,6 +94,14 @@ class Image:
         return self.path.suffix.removeprefix(".")
 
     @property
+    def wide(self) -> bool:
+        """Whether it has several panels beside each other, which a phone shows larger than its width."""
+        from PIL import Image as Picture
+
+        with Picture.open(self.path) as picture:
+            return picture.width > WIDE * picture.height
+
+    @property
     def data(self) -> str:
         return base64.b64encode(self.path.read_bytes()).decode()
 
@@ -96,10 +113,6 @@ class Band:
     label: str
     size: int
     series: Mapping[str, tuple[np.ndarray, np.ndarray]]
-
-    @property
-    def height(self) -> int:
-        return min(max(4 * self.size, BAND_PX[0]), BAND_PX[1])
 
 
 @dataclass(frozen=True)
@@ -142,8 +155,14 @@ class Raster:
         return self.bands[:MOST_BANDS]
 
     @property
+    def heights(self) -> list[int]:
+        """Of the bands, px."""
+        least, most = BAND_PX if len(self.shown) <= FEW_BANDS else (BAND_PX[0], BAND_PX[0])
+        return [min(max(4 * band.size, least), most) for band in self.shown]
+
+    @property
     def height(self) -> int:
-        return sum(band.height for band in self.shown)
+        return sum(self.heights)
 
     @property
     def end(self) -> float:
@@ -169,15 +188,15 @@ class Raster:
     @property
     def tops(self) -> list[int]:
         """Where the bands begin, px, and where the last ends."""
-        return [0, *np.cumsum([band.height for band in self.shown]).tolist()]
+        return [0, *np.cumsum(self.heights).tolist()]
 
     @property
     def paths(self) -> Iterator[tuple[int, str]]:
         """Number of the series, and an SVG path with a stroke for each of its spikes."""
         end, numbers = self.end, {name: number for number, name in enumerate(self.series)}
         whole = end == self.duration
-        for top, band in zip(self.tops, self.shown, strict=False):
-            pitch = (band.height - 4) / band.size
+        for top, height, band in zip(self.tops, self.heights, self.shown, strict=False):
+            pitch = (height - 4) / band.size
             tall = max(pitch * 0.9, 1.5)
             for name, (times, neurons) in band.series.items():
                 shown = times <= end if whole else times < end
@@ -280,32 +299,55 @@ class Page:
 
 
 def page_of_pictures(
-    title: str, verdict: str, metrics: Mapping[str, Any], run: Mapping[str, Any], folder: Path
+    title: str,
+    verdict: str,
+    metrics: Mapping[str, Any],
+    run: Mapping[str, Any],
+    folder: Path,
+    costs: Costs | None = None,
+    found: Sequence[Section] = (),
 ) -> Page:
-    """The page of a run that says all it has to say in the pictures of its folder and in its metrics."""
-    sections = [
+    """The page of a run that says all it has to say in what it `found`, the pictures of its folder, its metrics and its costs."""
+    target = f" ({run['backend']}, {run['rules']} rules)" if run.get("rules") else ""
+    sections = [*found]
+    sections += [
         Section(path.stem.replace("-", " ").capitalize(), [Image(path, path.stem)])
         for path in sorted([*folder.glob("*.png"), *folder.glob("*.gif")])
     ]
     if "changes" in metrics:
         sections.append(changes_and_warnings(metrics["changes"], metrics.get("warnings", ())))
+    if costs is not None:
+        sections.append(cost_section(costs))
     return Page(
         title=title,
         verdict=verdict,
         good=None,
-        lead=f"Executed by: {run['executed_by']}.",
+        lead=f"Executed by: {run['executed_by']}{target}.",
         sections=sections,
         run=run,
         metrics=metrics,
     )
 
 
-def leave_run(folder: Path, title: str, verdict: str, metrics: dict[str, Any], **facts: Any) -> None:
-    """Write what every run of a model leaves: ``metrics.json``, ``run.json`` (the command and `facts`), and its page."""
+def leave_run(
+    folder: Path,
+    title: str,
+    verdict: str,
+    metrics: dict[str, Any],
+    costs: Costs | None = None,
+    found: Sequence[Section] = (),
+    **facts: Any,
+) -> None:
+    """Write what every run of a model leaves: ``metrics.json``, ``run.json`` (the command and `facts`), and its page.
+
+    `costs` are the target's, and join the `metrics`; what was `found` opens the page, before the folder's pictures.
+    """
     run = provenance(command_line(), **facts)
+    if costs is not None:
+        metrics["costs"] = costs.data
     write_json(folder / "metrics.json", metrics)
     write_json(folder / "run.json", run)
-    page_of_pictures(title, verdict, metrics, run, folder).write(folder)
+    page_of_pictures(title, verdict, metrics, run, folder, costs, found).write(folder)
 
 
 def changes_and_warnings(changes: Sequence[str], warnings: Sequence[str] = ()) -> Section:
@@ -316,17 +358,13 @@ def changes_and_warnings(changes: Sequence[str], warnings: Sequence[str] = ()) -
 
 def cost_section(costs: Costs) -> Section:
     """What a run takes of the target's silicon by published constants, and what that rests on."""
-    rows = [
-        (
-            row.quantity,
-            *(f"{value:,.5g}" for value in (row.band.low, row.band.likely, row.band.high)),
-            row.unit,
-        )
-        for row in costs.rows
-    ]
+    rows = [(row.quantity, *shown(row)) for row in costs.rows]
     columns = ("what", "at least", "likely", "at most", "unit")
     table = Table(columns, rows, numbers=frozenset(columns[1:4]))
-    return Section(f"Costs, {MODELLED}: not measured", [table, Words([f"{note}." for note in costs.notes])])
+    return Section(
+        f"Costs, {MODELLED}: not measured",
+        [table, Words([f"{note[:1].upper()}{note[1:]}." for note in costs.notes])],
+    )
 
 
 def mapped_section(facts: Mapping[str, Any], which: str = "") -> Section:
@@ -350,6 +388,14 @@ def mapped_section(facts: Mapping[str, Any], which: str = "") -> Section:
     )
 
 
+def numbers_sections(report: Report) -> list[Section]:
+    """How far a chip's numbers are off, where `report` says it."""
+    quantisation = report.quantisation
+    if quantisation is None:
+        return []
+    return [Section(f"Numbers on {quantisation.chip}", [weight_errors(quantisation.weight_errors())])]
+
+
 def weight_errors(errors: np.ndarray) -> Bars:
     """A histogram of the relative errors of weights that are not 0; those that became 0 have an error of 1."""
     edges = {"exact": 0.0, "up to 0.01 %": 1e-4, "up to 0.1 %": 1e-3, "up to 1 %": 1e-2, "up to 10 %": 1e-1}
@@ -363,7 +409,9 @@ def weight_errors(errors: np.ndarray) -> Bars:
 
 
 def rows(value: Any, name: str = "") -> list[tuple[str, str]]:
-    """Nested data as rows of a table: the way to a value, and the value."""
+    """Nested data as rows of a table: the way to a value, and the value; costs, which have a table of their own, are left out."""
+    if isinstance(value, Mapping) and value.get("kind") == MODELLED:
+        return []
     if isinstance(value, Mapping):
         return [row for key, each in value.items() for row in rows(each, f"{name} · {key}" if name else key)]
     if isinstance(value, (list, tuple)) and any(isinstance(each, (Mapping, list, tuple)) for each in value):

@@ -288,6 +288,7 @@ def facts_of(one: Simulation) -> dict[str, Any]:
         "cores": one.report.facts.get("cores"),
         "chips": one.report.facts.get("chips"),
         "changes": one.report.changes,
+        "costs": one.costs.data,
     }
 
 

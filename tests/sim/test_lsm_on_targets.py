@@ -48,3 +48,9 @@ def test_a_small_liquid_on_every_target(backend, options, executed_by, tmp_path)
     assert counts["target"].shape == (2, 64) and metrics["spikes"] == counts["target"].sum() > 50
     assert metrics["counts_differing"] == (None if backend == "brian2" else 0)
     assert "rest while they are refractory" in " ".join(metrics["changes"])
+    costs = {row["quantity"]: row["likely"] for row in metrics["costs"]["rows"]}
+    assert costs["spikes"] > metrics["spikes"] and costs["synaptic events"] > costs["spikes"]
+    assert any(name.startswith("energy") for name in costs) == (backend != "brian2")
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "Costs, modelled" in page
+    assert ("Every spike of the first image" in page) == (metrics["resumed"] == 0)
