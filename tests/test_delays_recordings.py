@@ -7,12 +7,13 @@ import struct
 import numpy as np
 import pytest
 
-from neurodeploy.delays import detections, recordings
+from neurodeploy.delays import detections
 from neurodeploy.delays.detections import Detections, detect, winners
-from neurodeploy.delays.events import from_dense
+from neurodeploy.delays.events import from_dense, from_file
 from neurodeploy.delays.layer import Layer, evidence_everywhere
 from neurodeploy.delays.motions import Motions
 from neurodeploy.errors import RequestError
+from neurodeploy.event_files import parse_sensor
 
 FIELDS = {"x": [0, 3, 3, 1], "y": [2, 1, 1, 0], "t": [10, 500, 900, 2300], "p": [1, 0, 0, 1]}
 
@@ -36,14 +37,14 @@ def test_simple_files_have_the_same_events(tmp_path) -> None:
     rows = "\n".join(",".join(map(str, row)) for row in zip(*FIELDS.values(), strict=True))
     write_csv(tmp_path / "d.csv", f"x,y,t,p\n{rows}\n")
     for name in ("a.npy", "b.npz", "c.npz", "d.csv"):
-        events, given = recordings.read(tmp_path / name)
+        events, given = from_file(tmp_path / name)
         assert given == 4 and (events.steps, events.height, events.width) == (3, 3, 4)
         assert list(zip(events.t, events.y, events.x, events.p, strict=True)) == [
             (0, 1, 3, 0),
             (0, 2, 0, 1),
             (2, 0, 1, 1),
         ]
-    assert recordings.read(tmp_path / "a.npy", (5, 6))[0].width == 6
+    assert from_file(tmp_path / "a.npy", (5, 6))[0].width == 6
 
 
 BAD = {
@@ -70,14 +71,14 @@ def test_bad_files_are_refused_in_words(words: str, tmp_path) -> None:
     if text is not None:
         (tmp_path / name).write_text(text)
     with pytest.raises(RequestError, match=words):
-        recordings.read(tmp_path / name, (4, 4))
+        from_file(tmp_path / name, (4, 4))
 
 
 def test_sizes_of_sensors_are_rows_and_columns() -> None:
-    assert recordings.parse_sensor("260x346") == (260, 346)
+    assert parse_sensor("260x346") == (260, 346)
     for text in ("260", "0x3", "ax3", "-1x3", "3x4x5"):
         with pytest.raises(RequestError, match="is no size"):
-            recordings.parse_sensor(text)
+            parse_sensor(text)
 
 
 def test_camera_formats_are_read_by_tonic(tmp_path) -> None:
@@ -93,13 +94,13 @@ def test_camera_formats_are_read_by_tonic(tmp_path) -> None:
         aedat += struct.pack("<II", x << 17 | y << 2 | p << 1 | 1, t)
     (tmp_path / "b.aedat").write_bytes(aedat)
     np.save(tmp_path / "c.npy", structured())
-    expected, _ = recordings.read(tmp_path / "c.npy")
+    expected, _ = from_file(tmp_path / "c.npy")
     for name in ("a.bin", "b.aedat"):
-        events, given = recordings.read(tmp_path / name)
+        events, given = from_file(tmp_path / name)
         assert given == 4 and all(np.array_equal(getattr(events, k), getattr(expected, k)) for k in "tyxp")
     (tmp_path / "d.aedat").write_bytes(b"no header")
     with pytest.raises(RequestError, match=r"d\.aedat cannot be read"):
-        recordings.read(tmp_path / "d.aedat")
+        from_file(tmp_path / "d.aedat")
 
 
 @pytest.mark.parametrize("cells", [1, 2 * 12 * 14 * 13, 2**25])

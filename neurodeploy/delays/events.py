@@ -8,13 +8,14 @@ starts at 0, gathers D, and gives the threshold up with each event.  At most one
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from neurodeploy.errors import RequestError
+from neurodeploy.event_files import Recording, Table, checked, read
 
 OFF, ON = 0, 1
 """Polarities, as event files have them."""
@@ -130,7 +131,7 @@ def from_frames(frames: np.ndarray, selectivity: float = SELECTIVITY, accumulate
 
 
 def from_array(
-    recording: np.ndarray | Mapping[str, Any],
+    recording: Table,
     height: int | None = None,
     width: int | None = None,
     bin_us: float = 1000.0,
@@ -153,56 +154,16 @@ def from_array(
         A field is missing; lengths differ; a time is not finite, or a place not a whole number; times go backwards;
         a place is outside the sensor; a polarity is none.
     """
-    names = recording.dtype.names or () if isinstance(recording, np.ndarray) else tuple(recording)
-    for name in "xypt":
-        if name not in names:
-            raise RequestError(
-                f"The recording has no field '{name}' (it has: {', '.join(map(str, names)) or 'none'}).",
-                fix="give a structured array or a dict with x, y, p and t, as tonic does",
-            )
-    fields = {name: np.asarray(recording[name]) for name in "xypt"}
-    if len({field.shape for field in fields.values()}) != 1 or fields["t"].ndim != 1:
-        raise RequestError(
-            f"The recording's fields differ in length: { {name: field.shape for name, field in fields.items()} }.",
-            fix="give one x, y, p and t for every event",
-        )
-    if not len(fields["t"]):
-        raise RequestError("The recording has no event.", fix="give one that has")
-    for name, field in fields.items():
-        wrong, what = ~np.isfinite(field), "finite"
-        if name in "xy" and not wrong.any():
-            wrong, what = field != np.floor(field), "a whole number"
-        if wrong.any():
-            raise RequestError(
-                f"Field '{name}' of event {int(np.flatnonzero(wrong)[0])} is not {what}"
-                f" ({np.count_nonzero(wrong):,} events are so).",
-                fix="take such events out",
-            )
-    times = fields["t"].astype(np.float64)
-    backwards = np.flatnonzero(np.diff(times) < 0)
-    if len(backwards):
-        raise RequestError(
-            f"Event {backwards[0] + 1} (t = {times[backwards[0] + 1]:g} µs) comes before the event in front of it"
-            f" (t = {times[backwards[0]]:g} µs).",
-            why="events have to be in order of time",
-            fix="sort them: events[numpy.argsort(events['t'], kind='stable')]",
-        )
-    y, x = fields["y"].astype(np.int64), fields["x"].astype(np.int64)
-    height = int(y.max()) + 1 if height is None else height
-    width = int(x.max()) + 1 if width is None else width
-    outside = np.flatnonzero((y < 0) | (y >= height) | (x < 0) | (x >= width))
-    if len(outside):
-        first = outside[0]
-        raise RequestError(
-            f"Event {first} is at row {y[first]}, column {x[first]}, outside the sensor of {height} x {width} pixels"
-            f" ({len(outside)} events are).",
-            fix="give the sensor's size as height and width",
-        )
-    polarity = fields["p"].astype(np.int64)
-    if not np.isin(polarity, (-1, 0, 1)).all() or {-1, 0} <= set(np.unique(polarity).tolist()):
-        raise RequestError(
-            f"The polarities are {np.unique(polarity).tolist()[:8]}.", fix="use 0 and 1, or -1 and 1"
-        )
-    t = np.floor((times - times[0]) / bin_us).astype(np.int64)
-    columns = np.unique(np.stack([t, y, x, (polarity > 0).astype(np.int64)]), axis=1)
-    return Events(columns[0], columns[1], columns[2], columns[3], int(t[-1]) + 1, height, width)
+    return _binned(checked(recording, height, width), bin_us)
+
+
+def _binned(table: Recording, bin_us: float) -> Events:
+    t = np.floor((table.t - table.t[0]) / bin_us).astype(np.int64)
+    columns = np.unique(np.stack([t, table.y, table.x, table.p]), axis=1)
+    return Events(columns[0], columns[1], columns[2], columns[3], int(t[-1]) + 1, table.height, table.width)
+
+
+def from_file(path: Path, sensor: tuple[int, int] | None = None) -> tuple[Events, int]:
+    """The events of a file that :func:`neurodeploy.event_files.read` reads, in bins of 1 ms, and how many the file has."""
+    table = read(path, sensor)
+    return _binned(table, 1000.0), len(table.t)

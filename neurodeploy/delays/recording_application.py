@@ -18,11 +18,12 @@ import numpy as np
 
 from neurodeploy.cache import file_digest, keep_matplotlib_files
 from neurodeploy.delays import layer as layers
-from neurodeploy.delays import recordings
 from neurodeploy.delays.detections import Detections, detect
+from neurodeploy.delays.events import from_file
 from neurodeploy.delays.motions import Motions
 from neurodeploy.delays.readout import KEPT
 from neurodeploy.delays.synapses import prune
+from neurodeploy.event_files import parse_sensor
 from neurodeploy.recording import default_folder, run_directory
 from neurodeploy.report.page import leave_run
 
@@ -88,7 +89,7 @@ def run_recording(
 
     began = time.perf_counter()
     keep_matplotlib_files()
-    events, given = recordings.read(file, recordings.parse_sensor(sensor) if sensor else None)
+    events, given = from_file(file, parse_sensor(sensor) if sensor else None)
     whole = layers.choose(model)
     layer = prune(whole, min(synapses or DEFAULT_SYNAPSES, whole.synapses))
     pixels = max(4, math.ceil(max(events.height, events.width) / MOST_ACROSS))

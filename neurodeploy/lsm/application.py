@@ -25,8 +25,8 @@ from neurodeploy.cache import keep_matplotlib_files
 from neurodeploy.errors import RequestError, did_you_mean
 from neurodeploy.lsm import data as datasets
 from neurodeploy.lsm import measures, phases, readout, saccades, tuning
-from neurodeploy.lsm.data import CLASSES, NORMALISATIONS, Dataset, Images
-from neurodeploy.lsm.drive import Drive, Pixels, Saccades
+from neurodeploy.lsm.data import CLASSES, EVENT_DATASETS, NORMALISATIONS, Dataset, Images
+from neurodeploy.lsm.drive import Drive, Pixels, Recorded, Saccades
 from neurodeploy.lsm.model import (
     ASTROCYTE_WEIGHT,
     SAMPLE_MS,
@@ -36,6 +36,7 @@ from neurodeploy.lsm.model import (
     build,
     excitatory_count,
 )
+from neurodeploy.lsm.recorded import NMNIST_MS
 from neurodeploy.models.network import Network
 from neurodeploy.recording import default_folder, run_directory
 from neurodeploy.report.page import leave_run
@@ -46,6 +47,11 @@ PUBLISHED = {
     ("mnist", "lsm-ap-stdp", 1000): (95.49, 0.09),
     ("mnist", "lsm", 1000): (95.30, 0.10),
     ("mnist", "lsm-stdp", 1000): (89.47, 0.45),
+    ("nmnist", "nalsm", 1000): (95.90, 0.16),
+    ("nmnist", "nalsm", 8000): (97.42, 0.07),
+    ("nmnist", "lsm-ap-stdp", 1000): (95.23, 0.16),
+    ("nmnist", "lsm", 1000): (95.02, 0.15),
+    ("nmnist", "lsm-stdp", 1000): (86.80, 0.51),
     ("fashion-mnist", "nalsm", 1000): (83.05, 0.21),
     ("fashion-mnist", "nalsm", 8000): (85.61, 0.18),
 }
@@ -55,9 +61,6 @@ SNAPSHOTS = {"digits": 10_000}
 """By dataset; elsewhere the authors' 50,000."""
 
 AUTHORS_SNAPSHOTS = 50_000
-
-EVENT_DATASETS = ("nmnist-simulated",)
-"""Sets that hit the input neurons by events."""
 
 FEATURES = ("plastic", "frozen")
 
@@ -71,6 +74,7 @@ class Request:
 
     dataset: str = "digits"
     data: Path | None = None
+    sensor: str | None = None
     variant: str = "nalsm"
     neurons: int = 1000
     astrocyte_weight: float | None = None
@@ -181,8 +185,17 @@ def choose_drives(request: Request, whole: Dataset) -> dict[str, Drive]:
                 why="noise is added to pixels",
                 fix="leave it out",
             )
-        return dict.fromkeys(("training", "test"), Saccades(request.seed))
+        drive: Drive = Saccades(request.seed)
+        if request.dataset != "nmnist-simulated":
+            drive = Recorded(request.seed, NMNIST_MS if request.dataset == "nmnist" else None)
+        return dict.fromkeys(("training", "test"), drive)
     return {part: Pixels(largest) for part, largest in whole.largest(request.normalisation).items()}
+
+
+def input_count(dataset: Dataset) -> int:
+    """Input neurons: one a pixel, or one for each polarity of a camera's pixel."""
+    pixels = dataset.training.images.shape[1]
+    return saccades.input_count(pixels) if dataset.name == "nmnist-simulated" else pixels
 
 
 def choose_features(request: Request) -> bool:
@@ -231,12 +244,10 @@ def run_lsm(request: Request, progress: Callable[[str, int, int], None] | None =
         tuning.refuse(request.variant, request.start_weight)
     plastic, snapshots = choose_features(request), choose_snapshots(request)
     processes = request.processes or os.cpu_count() or 1
-    whole = datasets.load(request.dataset, request.data, progress)
+    whole = datasets.load(request.dataset, request.data, progress, request.sensor)
     drives = choose_drives(request, whole)
     dataset = whole.first(request.samples, request.test_samples)
-    pixels = dataset.training.images.shape[1]
-    inputs = saccades.input_count(pixels) if request.dataset in EVENT_DATASETS else pixels
-    design = choose_design(request, inputs)
+    design = choose_design(request, input_count(dataset))
     wanted = request.out or default_folder(f"lsm-{request.dataset}-{request.variant}")
     with run_directory(wanted) as folder:
         spent, tried = Spent(), None
@@ -377,16 +388,22 @@ def silent(found: phases.Features) -> dict[str, int]:
 
 
 def changes(dataset: Dataset, drive: Drive) -> list[str]:
-    """What became of pixels."""
+    """What became of pixels and events."""
+    told = list(dataset.changes)
     pixels = datasets.cut(dataset.test.images, drive.largest) if isinstance(drive, Pixels) else 0
-    return (
-        [f"{pixels:,} pixels of test images exceed the training maximum: hit in every step"] if pixels else []
-    )
+    if pixels:
+        told.append(f"{pixels:,} pixels of test images exceed the training maximum: hit in every step")
+    if isinstance(drive, Recorded):
+        steps = np.concatenate([part.images.steps for part in (dataset.training, dataset.test)])
+        late = int(np.count_nonzero(steps >= SAMPLE_MS))
+        if late:
+            told.append(f"{late:,} of {len(steps):,} events come after {SAMPLE_MS} ms: no sample has them")
+    return told
 
 
 def warnings(dataset: Dataset, found: phases.Features) -> list[str]:
     """What a user may not expect of the images or the liquid."""
-    notes = []
+    notes = list(dataset.notes)
     blank = datasets.blank(dataset.training.images), datasets.blank(dataset.test.images)
     if any(blank):
         notes.append(

@@ -11,11 +11,14 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from neurodeploy.cache import cache_folder
 from neurodeploy.errors import RequestError, RunError, ToolchainMissingError, did_you_mean
+from neurodeploy.event_files import parse_sensor
+from neurodeploy.lsm import recorded
 
 FILES = {
     "training": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
@@ -44,6 +47,8 @@ DATASETS = {
     "mnist": "the published MNIST files, in a folder",
     "fashion-mnist": "the published Fashion-MNIST files, in a folder",
     "nmnist-simulated": "the same MNIST files, seen by a simulated event camera in three saccades (not the recordings N-MNIST)",
+    "nmnist": "the recordings N-MNIST as published: a folder with Train and Test",
+    "events": "recordings of your own: a folder with train and test, in each a folder for every class",
     "idx": "four IDX files of your own, named as MNIST's",
 }
 
@@ -63,6 +68,12 @@ TIMEOUT_S = 20.0
 FILES_OF = {"nmnist-simulated": "mnist"}
 """Sets that are made of another one's files."""
 
+EVENT_DATASETS = ("nmnist-simulated", "nmnist", "events")
+"""Sets that hit the input neurons by events."""
+
+NMNIST_COUNTS = (60_000, 10_000)
+"""Recordings of the published set, for training and test."""
+
 CLASSES = 10
 
 NORMALISATIONS = {
@@ -77,11 +88,11 @@ class Images:
 
     Attributes
     ----------
-    images : ndarray of uint8, shape (n, pixels)
+    images : ndarray of uint8, shape (n, pixels); or Recordings
     labels : ndarray of uint8, shape (n,)
     """
 
-    images: np.ndarray
+    images: Any
     labels: np.ndarray
 
     def first(self, count: int | None, option: str) -> Images:
@@ -105,7 +116,9 @@ class Dataset:
     validation : int
         How many of the last training images validate.
     checksums : dict of str to str
-        File name -> SHA-256 of its bytes, unpacked.
+        File name -> SHA-256 of its bytes, unpacked; of recordings: part -> SHA-256 of all events that are kept, and labels.
+    changes, notes : list of str
+        What reading has changed, and what a user may not expect.
     """
 
     name: str
@@ -113,6 +126,8 @@ class Dataset:
     test: Images
     validation: int
     checksums: dict[str, str] = field(default_factory=dict)
+    changes: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def largest(self, normalisation: str) -> dict[str, float]:
         """What the shares of either set are divided by, by a key of :data:`NORMALISATIONS`; of the whole sets."""
@@ -135,6 +150,7 @@ def load(
     name: str = "digits",
     folder: Path | None = None,
     progress: Callable[[str, int, int], None] | None = None,
+    sensor: str | None = None,
 ) -> Dataset:
     """The images called `name`, from `folder` where they are files; published ones without a folder are fetched, once.
 
@@ -150,6 +166,12 @@ def load(
         raise RequestError(
             f"There is no dataset '{name}'.{did_you_mean(name, DATASETS)}",
             fix=f"choose one of: {', '.join(DATASETS)}",
+        )
+    if sensor is not None and name != "events":
+        raise RequestError(
+            f"--sensor {sensor} has no meaning beside --dataset {name}",
+            why="it is the size of the camera of your own recordings",
+            fix="leave it out, or use --dataset events",
         )
     if name == "digits":
         if folder is not None:
@@ -167,9 +189,13 @@ def load(
     if folder is None:
         raise RequestError(
             f"--dataset {name} needs --data FOLDER",
-            why=f"it is four files: {', '.join(sum(FILES.values(), ()))}, each plain or .gz",
+            why="it is a folder with Train and Test, in each a folder for every class"
+            if name in EVENT_DATASETS
+            else f"it is four files: {', '.join(sum(FILES.values(), ()))}, each plain or .gz",
             fix="fetch them from their publisher and name their folder",
         )
+    if name in ("nmnist", "events"):
+        return recordings(folder, name, sensor, progress)
     return idx_folder(folder, name)
 
 
@@ -199,6 +225,40 @@ def digits() -> Dataset:
         validation=len(validates),
         checksums={"digits": checksum},
     )
+
+
+def recordings(
+    folder: Path,
+    name: str,
+    sensor: str | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Dataset:
+    """The recordings of `folder` (:mod:`neurodeploy.lsm.recorded`)."""
+    nmnist = name == "nmnist"
+    size = recorded.NMNIST_SENSOR if nmnist else parse_sensor(sensor) if sensor else None
+    files = recorded.find_nmnist(folder) if nmnist else recorded.find_classes(folder, CLASSES)
+    parts = recorded.load(files, size, nmnist, progress)
+    found = Dataset(
+        name,
+        Images(parts["training"].recordings, parts["training"].labels),
+        Images(parts["test"].recordings, parts["test"].labels),
+        files.validation,
+    )
+    for part, one in parts.items():
+        sha = hashlib.sha256(one.recordings.tobytes() + one.labels.tobytes())
+        found.checksums[part] = sha.hexdigest()
+        for count, why in (
+            (one.merged, "come twice from a pixel in a ms and count once"),
+            (one.late, "come too late in their recording and are left out"),
+        ):
+            if count:
+                found.changes.append(f"{part}: {count:,} of {one.given:,} events {why}")
+    counts = tuple(len(one.labels) for one in parts.values())
+    if nmnist and counts != NMNIST_COUNTS:
+        found.notes.append(
+            f"{counts[0]:,} training and {counts[1]:,} test recordings: not the whole of N-MNIST (60,000 and 10,000)"
+        )
+    return found
 
 
 def idx_folder(folder: Path, name: str) -> Dataset:
@@ -396,6 +456,6 @@ def cut(images: np.ndarray, largest: float) -> int:
     return int(np.count_nonzero(shares(images) > np.float32(largest)))
 
 
-def blank(images: np.ndarray) -> int:
-    """How many images have no pixel above 0."""
-    return int(np.count_nonzero(~images.any(axis=1)))
+def blank(images: np.ndarray | recorded.Recordings) -> int:
+    """How many images have no pixel above 0; every recording has an event."""
+    return 0 if isinstance(images, recorded.Recordings) else int(np.count_nonzero(~images.any(axis=1)))

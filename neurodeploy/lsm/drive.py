@@ -1,4 +1,4 @@
-"""How an image hits the input neurons: pixels by probability, or the events of a simulated event camera."""
+"""How an image hits the input neurons: pixels by probability, or the events of an event camera, simulated or recorded."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from neurodeploy.backends.brian2.trials.session import Protocol, Trialled, Trials
 from neurodeploy.lsm import saccades
 from neurodeploy.lsm.data import encode
+from neurodeploy.lsm.recorded import Recordings
 
 
 @dataclass(frozen=True)
@@ -67,4 +68,42 @@ class Saccades:
         return trials.replay(seen[inside], len(images), protocol, raster)
 
 
-Drive: TypeAlias = Pixels | Saccades
+@dataclass(frozen=True)
+class Recorded:
+    """Every event of a recording is a hit; nothing is drawn but where a snapshot begins.
+
+    A snapshot is a window that starts at a whole ms, drawn for each trial number: in N-MNIST from 1 to 278, as the authors do;
+    in other recordings from 1 to 22 ms before the last event.
+
+    Attributes
+    ----------
+    seed : int
+    ends_ms : int or None
+        When all recordings end; None: each with its last event.
+    """
+
+    seed: int
+    ends_ms: int | None
+
+    def show(
+        self,
+        trials: Trials,
+        images: Recordings,
+        numbers: np.ndarray,
+        protocol: Protocol,
+        raster: bool = False,
+    ) -> Trialled:
+        """A trial for each recording."""
+        seen = images.events()
+        if protocol.steps <= saccades.LONGEST_WINDOW_MS:
+            ends = images.last() + 1 if self.ends_ms is None else np.full(len(images), self.ends_ms)
+            starts = [
+                saccades.window_start(self.seed, int(number), int(end))
+                for number, end in zip(numbers, ends, strict=True)
+            ]
+            seen[:, 1] -= np.array(starts, np.int32)[seen[:, 0]]
+        inside = (seen[:, 1] >= 0) & (seen[:, 1] < protocol.steps)
+        return trials.replay(seen[inside], len(images), protocol, raster)
+
+
+Drive: TypeAlias = Pixels | Saccades | Recorded

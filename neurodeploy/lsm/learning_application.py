@@ -27,7 +27,7 @@ from neurodeploy.lsm import data as datasets
 from neurodeploy.lsm import phases
 from neurodeploy.lsm.application import Request as WholeRequest
 from neurodeploy.lsm.application import choose, choose_design
-from neurodeploy.lsm.data import NORMALISATIONS
+from neurodeploy.lsm.data import EVENT_DATASETS, NORMALISATIONS
 from neurodeploy.lsm.drive import Pixels
 from neurodeploy.lsm.model import SNAPSHOT_MS, Design, build
 from neurodeploy.models.network import Network
@@ -60,9 +60,6 @@ EQUAL = {
     False: "[red]by Lava; the reference has other numbers: one of the two is wrong[/]",
     None: "by the reference in NumPy, which is to have Lava's numbers; Lava was not asked",
 }
-
-EVENT_DATASETS = ("nmnist-simulated",)
-"""Sets whose samples are no pixels: their drive is another one, which this does not play."""
 
 
 @dataclass(frozen=True)

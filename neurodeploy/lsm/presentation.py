@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -45,16 +46,14 @@ Train = tuple[np.ndarray, np.ndarray]
 Progress = Callable[[str, int, int], None]
 
 
-def drive(
-    trials: Trials, images: np.ndarray, hits: Drive, part: str, first: int
-) -> tuple[list[Train], np.ndarray]:
+def drive(trials: Trials, images: Any, hits: Drive, part: str, first: int) -> tuple[list[Train], np.ndarray]:
     """Input spikes of `images` of `part`, ``"training"`` or ``"test"``, by the draws of :func:`phases.features`.
 
     Parameters
     ----------
     trials : Trials
         Of the frozen liquid.
-    images : ndarray, shape (n, pixels)
+    images : ndarray, shape (n, pixels); or Recordings
     hits : Drive
     part : str
     first : int

@@ -24,7 +24,7 @@ CONTRAST = 0.2
 """Part of the whole range of brightness that makes an event."""
 
 FIRST_START, LAST_START = 1, 278
-"""Of a window, ms (``NALSM_RUN_MAIN_SIM_NMNIST.py``)."""
+"""Of a window of a recording of 300 ms (``NALSM_RUN_MAIN_SIM_NMNIST.py``)."""
 
 LONGEST_WINDOW_MS = 20
 
@@ -39,9 +39,10 @@ def side_of(pixels: int) -> int:
     return math.isqrt(pixels)
 
 
-def window_start(seed: int, number: int) -> int:
-    """First millisecond of a window, uniform over whole numbers from 1 to 278."""
-    return int(np.random.default_rng([seed, 3, number]).integers(FIRST_START, LAST_START + 1))
+def window_start(seed: int, number: int, ends_ms: int = RECORDING_MS) -> int:
+    """First millisecond of a window, uniform over whole numbers from 1 to 278; as far from another end of the recording."""
+    last = max(FIRST_START, ends_ms - (RECORDING_MS - LAST_START))
+    return int(np.random.default_rng([seed, 3, number]).integers(FIRST_START, last + 1))
 
 
 def corner(milliseconds: float) -> tuple[float, float]:

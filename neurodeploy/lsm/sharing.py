@@ -11,6 +11,7 @@ import threading
 from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -40,7 +41,7 @@ class Block:
     Attributes
     ----------
     name : str
-    images : ndarray, shape (n, pixels)
+    images : ndarray, shape (n, pixels); or Recordings
     drive : Drive
         How they hit the input neurons.
     numbers : ndarray of int64, shape (n,)
@@ -48,7 +49,7 @@ class Block:
     """
 
     name: str
-    images: np.ndarray
+    images: Any
     drive: Drive
     numbers: np.ndarray
 

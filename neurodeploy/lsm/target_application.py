@@ -24,10 +24,9 @@ from neurodeploy.cache import keep_matplotlib_files
 from neurodeploy.chips.catalogue import rules_by_name
 from neurodeploy.errors import RequestError
 from neurodeploy.lsm import data as datasets
-from neurodeploy.lsm import phases, readout, saccades
+from neurodeploy.lsm import phases, readout
 from neurodeploy.lsm.application import (
     ALWAYS_FROZEN,
-    EVENT_DATASETS,
     Request,
     by_source,
     changes,
@@ -35,8 +34,9 @@ from neurodeploy.lsm.application import (
     choose_design,
     choose_drives,
     choose_snapshots,
+    input_count,
 )
-from neurodeploy.lsm.data import CLASSES, NORMALISATIONS, Dataset, Images
+from neurodeploy.lsm.data import CLASSES, EVENT_DATASETS, NORMALISATIONS, Dataset, Images
 from neurodeploy.lsm.drive import Drive
 from neurodeploy.lsm.model import SAMPLE_MS, TIME_STEP_MS, VARIANTS, Design, build
 from neurodeploy.lsm.network import LIQUID, SMALLEST, Frozen, freeze
@@ -131,13 +131,10 @@ def prepare(request: Request, progress: Callable[[str, int, int], None] | None =
     choose("normalisation", request.normalisation, NORMALISATIONS)
     choose("variant", request.variant, VARIANTS)
     snapshots = choose_snapshots(request)
-    whole = datasets.load(request.dataset, request.data)
+    whole = datasets.load(request.dataset, request.data, progress, request.sensor)
     drives = choose_drives(request, whole)
     dataset = whole.first(request.samples, request.test_samples)
-    pixels = dataset.training.images.shape[1]
-    design = choose_design(
-        request, saccades.input_count(pixels) if request.dataset in EVENT_DATASETS else pixels
-    )
+    design = choose_design(request, input_count(dataset))
     network, formed = build(design), None
     if snapshots:
         learned = len(dataset.training.labels) - dataset.validation

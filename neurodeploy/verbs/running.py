@@ -256,13 +256,22 @@ def lsm(
     dataset: Annotated[
         str,
         typer.Option(
-            help="digits (needs no file), mnist, fashion-mnist, nmnist-simulated, or idx (your own IDX files)."
+            help="digits (needs no file), mnist, fashion-mnist, nmnist-simulated, nmnist (the recordings), events (your own"
+            " recordings), or idx (your own IDX files)."
         ),
     ] = "digits",
     data: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of the IDX files, plain or .gz.", show_default="published sets are fetched, once"
+            help="Folder of the IDX files, plain or .gz; or of recordings: Train/CLASS/FILE and Test/CLASS/FILE.",
+            show_default="published images are fetched, once",
+        ),
+    ] = None,
+    sensor: Annotated[
+        str | None,
+        typer.Option(
+            help="events: rows and columns of the camera, such as 128x128.",
+            show_default="the largest that occur",
         ),
     ] = None,
     variant: Annotated[str, typer.Option(help="nalsm, lsm-stdp, lsm-ap-stdp or lsm.")] = "nalsm",
@@ -361,6 +370,7 @@ def lsm(
     request = Request(
         dataset,
         data,
+        sensor,
         variant,
         neurons,
         astrocyte_weight,
