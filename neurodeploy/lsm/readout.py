@@ -64,6 +64,7 @@ CANDIDATES = tuple(
         (0.8, 1e-7, True),
         (0.8, 1e-5, True),
         (1.0, 1e-5, False),
+        (SOFT, 5e-10, False),
     )
 )
 """What ``chosen`` chooses from: strong penalties suit small liquids, roots large ones, in which a neuron spikes once or twice."""
