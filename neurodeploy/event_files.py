@@ -20,6 +20,13 @@ Table = np.ndarray | Mapping[str, Any]
 """A structured array, or a mapping, with fields ``x``, ``y``, ``p`` and ``t``."""
 
 
+LONGEST_HOURS = 10
+"""Of a recording; a longer one has no µs, or a damaged event."""
+
+LARGEST_SIDE = 2048
+"""Rows or columns of a sensor."""
+
+
 @dataclass(frozen=True)
 class Recording:
     """Events of one recording, in order of time, as its camera gave them.
@@ -154,7 +161,7 @@ def checked(recording: Table, height: int | None = None, width: int | None = Non
     ------
     RequestError
         A field is missing; lengths differ; a time is not finite, or a place not a whole number; times go backwards;
-        a place is outside the sensor; a polarity is none.
+        a place is outside the sensor; a polarity is none; the recording is too long or too large to be one.
     """
     names = recording.dtype.names or () if isinstance(recording, np.ndarray) else tuple(recording)
     for name in "xypt":
@@ -190,9 +197,24 @@ def checked(recording: Table, height: int | None = None, width: int | None = Non
             why="events have to be in order of time",
             fix="sort them: events[numpy.argsort(events['t'], kind='stable')]",
         )
+    hours = (times[-1] - times[0]) / 3.6e9
+    if hours > LONGEST_HOURS:
+        raise RequestError(
+            f"The recording goes on for {hours:,.4g} hours, more than {LONGEST_HOURS}.",
+            why="times are read as µs; so long a recording has others, most likely, or a damaged event",
+            fix="give times in µs, or a part of the recording",
+        )
     y, x = fields["y"].astype(np.int64), fields["x"].astype(np.int64)
     height = int(y.max()) + 1 if height is None else height
     width = int(x.max()) + 1 if width is None else width
+    if max(height, width) > LARGEST_SIDE:
+        far = int(np.argmax(np.maximum(y, x)))
+        raise RequestError(
+            f"The sensor has {height:,} x {width:,} pixels, more than {LARGEST_SIDE:,} in a row or column"
+            f" (event {far} is at row {y[far]}, column {x[far]}).",
+            why="some milliseconds of all pixels are held in memory at a time",
+            fix="give the sensor's size as height and width, or cut a part out",
+        )
     outside = np.flatnonzero((y < 0) | (y >= height) | (x < 0) | (x >= width))
     if len(outside):
         first = outside[0]

@@ -61,6 +61,7 @@ BAD = {
     "comes before": ("a.csv", "x,y,t,p\n1,2,3,0\n1,2,2,0\n"),
     "outside the sensor of 4 x 4": ("a.csv", "x,y,t,p\n1,2,3,0\n4,2,3,0\n"),
     "outside": ("a.csv", "x,y,t,p\n-1,2,3,0\n"),
+    "goes on for 11.11 hours": ("a.csv", "x,y,t,p\n1,2,3,0\n1,2,4e10,0\n"),
     "polarities are": ("a.csv", "x,y,t,p\n1,2,3,0\n1,2,3,7\n"),
 }
 
@@ -72,6 +73,12 @@ def test_bad_files_are_refused_in_words(words: str, tmp_path) -> None:
         (tmp_path / name).write_text(text)
     with pytest.raises(RequestError, match=words):
         from_file(tmp_path / name, (4, 4))
+
+
+def test_a_place_that_no_sensor_has_is_refused_before_it_is_laid_out(tmp_path) -> None:
+    (tmp_path / "a.csv").write_text("x,y,t,p\n1,2,3,0\n1000000000,2,3,0\n")
+    with pytest.raises(RequestError, match=r"1,000,000,001 pixels.*event 1 is"):
+        from_file(tmp_path / "a.csv")
 
 
 def test_sizes_of_sensors_are_rows_and_columns() -> None:
