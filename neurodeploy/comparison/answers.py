@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+NAMED = 3
+"""Answers that one rule moves, in a table or on the screen; all of them are in ``comparison.json``."""
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -89,10 +92,6 @@ def apart_words(found: dict[str, Any]) -> str:
     if not found["counts_differing"]:
         return f"{words}; all {found['counts']:,} counts equal"
     return f"{words}; {found['counts_differing']:,} of {found['counts']:,} counts differ"
-
-
-NAMED = 3
-"""Answers that one rule moves, in a table or on the screen; all of them are in ``comparison.json``."""
 
 
 def moved_words(found: dict[str, Any]) -> list[str]:

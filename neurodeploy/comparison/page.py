@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from neurodeploy.comparison.answers import apart_words, moved_words
+from neurodeploy.comparison.answers import NAMED, apart_words
 from neurodeploy.comparison.pictures import shared_and_lone
 from neurodeploy.report.page import (
     Band,
@@ -96,7 +96,7 @@ def _pair(told: dict[str, Any], pair: Pair) -> Section:
         differing = [(one["kind"], one["words"]) for one in told["model_differences"]]
         blocks.append(Table(("kind", "difference"), differing, caption="What differs in the models"))
     if told["switched"]:
-        blocks.append(_switched(told))
+        blocks += [_switched(told), *_moved(told)]
     blocks += [_populations(told), _raster(pair)]
     return Section(" and ".join(told["sides"]), blocks)
 
@@ -151,29 +151,30 @@ def voltage_words(told: dict[str, Any]) -> str:
 
 def _switched(told: dict[str, Any]) -> Table:
     rows = []
-    answer = any(one["answers"] for one in told["switched"])
     for one in told["switched"]:
-        found = one["first_divergence"]
+        found, said = one["first_divergence"], one["answers"]
         where = f"'{found['population']}' {found['neuron']} at {found['time_ms']:g} ms" if found else "none"
-        said = [_answers_moved(one["answers"])] if answer else []
-        rows.append((one["rule"], one["decides"], one["class"], f"{one['differing']:,}", where, *said))
-    columns = ("rule", "decides", "class", "spikes that differ", "first")
+        answers = f"{said['differing']} of {said['asked']}" if said else "–"
+        rows.append((one["rule"], one["decides"], one["class"], f"{one['differing']:,}", where, answers))
+    columns = ("rule", "decides", "class", "spikes that differ", "first", "answers that differ")
     return Table(
-        (*columns, *(["answers that differ"] if answer else [])),
+        columns,
         rows,
-        frozenset({"spikes that differ"}),
-        caption="Each difference of the rules, switched alone"
-        + ("; answers are read with constant shifts taken away" if answer else ""),
+        frozenset({"spikes that differ", "answers that differ"}),
+        caption="Each difference of the rules, switched alone",
     )
 
 
-def _answers_moved(found: dict[str, Any] | None) -> str:
-    """How many answers one difference moves alone, and the first few of them."""
-    if found is None:
-        return "not read"
-    if not found["differing"]:
-        return "none"
-    return f"{found['differing']} of {found['asked']}: {'; '.join(moved_words(found))}"
+def _moved(told: dict[str, Any]) -> list[Table]:
+    """The first answers that each rule moves alone."""
+    rows = [
+        (one["rule"], one["class"], answer["question"], *answer["given"])
+        for one in told["switched"]
+        if one["answers"]
+        for answer in one["answers"]["each"][:NAMED]
+    ]
+    caption = f"Answers that a rule moves alone, the first {NAMED} of each; constant shifts are taken away"
+    return [Table(("rule", "class", "question", "answer", "becomes"), rows, caption=caption)] if rows else []
 
 
 def _populations(told: dict[str, Any]) -> Table:
