@@ -14,12 +14,12 @@ import shutil
 import sys
 from pathlib import Path
 
-import brian2
 import jinja2
 import numpy as np
 
 from neurodeploy.backends.brian2.objects import Callbacks, Objects, build_objects
 from neurodeploy.backends.brian2.structure import SOURCES, Structure, event_step, synapses_name
+from neurodeploy.backends.brian2.without_pictures import brian2
 from neurodeploy.chips.catalogue import rules_by_name
 
 ENGINE = Path(__file__).parent / "engine"

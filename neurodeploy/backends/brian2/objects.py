@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import brian2
 import numpy as np
 
 from neurodeploy.backends.brian2.structure import (
@@ -23,6 +22,7 @@ from neurodeploy.backends.brian2.structure import (
     statements,
     synapses_name,
 )
+from neurodeploy.backends.brian2.without_pictures import brian2
 from neurodeploy.chips.catalogue import rules_by_name
 
 INPUTS = ("arriving_exc", "arriving_inh", "injected")

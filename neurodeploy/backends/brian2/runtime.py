@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-import brian2
 import numpy as np
 
 from neurodeploy.backends.brian2 import loihi_learning as learning
 from neurodeploy.backends.brian2.objects import Callbacks, build_objects
 from neurodeploy.backends.brian2.structure import RULE_WIDTH, SOURCES, Structure
+from neurodeploy.backends.brian2.without_pictures import brian2
 from neurodeploy.chips.catalogue import rules_by_name
 from neurodeploy.chips.loihi_learning import LearningState, advance
 

@@ -14,7 +14,6 @@ import shutil
 import sys
 from pathlib import Path
 
-import brian2
 import jinja2
 
 from neurodeploy.backends.brian2.generate import (
@@ -27,6 +26,7 @@ from neurodeploy.backends.brian2.generate import (
 )
 from neurodeploy.backends.brian2.trials.objects import build_objects
 from neurodeploy.backends.brian2.trials.structure import CELLS, TrialStructure
+from neurodeploy.backends.brian2.without_pictures import brian2
 
 STAND_IN = 1000003
 """Size of the group while Brian2 generates: a prime that no generated line contains for another reason."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import brian2
-
 from neurodeploy.backends.brian2.objects import Objects
 from neurodeploy.backends.brian2.trials.structure import (
     CELLS,
@@ -12,6 +10,7 @@ from neurodeploy.backends.brian2.trials.structure import (
     TrialStructure,
     synapse_code,
 )
+from neurodeploy.backends.brian2.without_pictures import brian2
 from neurodeploy.chips.nalsm import CELL
 
 LEARNING_UPDATE = "trace = (trace + int(g >= 1))*trace_decay\nquiet = trace\n"
