@@ -4,6 +4,7 @@ The loop is single precision, one thread, the same compiler flags.  Both run the
 different generators, so that spike counts agree on average.  Processor seconds of each process, the least of some runs.
 
     python benchmarks/lsm.py [--data MNIST_FOLDER] [--neurons 1000 2197 4096 8000] [--trials 400] [--runs 3]
+    python benchmarks/lsm.py [--data MNIST_FOLDER] [--neurons 1000] --samples 100 400 1600     # our cost against their number
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from neurodeploy.lsm.model import (
     build,
     excitatory_count,
 )
+from neurodeploy.lsm.phases import with_weights
+from neurodeploy.models.network import Network
 
 WARM_UP = 1500
 """Snapshots before anything is measured, so that the liquid has left its first, loud state."""
@@ -84,15 +87,31 @@ def loop(
     return seconds, said
 
 
-def measure(neurons: int, images: np.ndarray, trials: int, runs: int, program: Path) -> None:
-    """Print the costs of a liquid of `neurons`."""
-    p = encode(images[: max(trials * 12, WARM_UP)], largest_share(images))
+def formed(neurons: int, images: np.ndarray, count: int) -> tuple[Design, Network, np.ndarray]:
+    """A liquid that has left its first, loud state, and the probabilities of `count` images."""
+    p = encode(images[: max(count, WARM_UP)], largest_share(images))
     sizes = [n for n in ASTROCYTE_WEIGHT if n <= max(neurons, min(ASTROCYTE_WEIGHT))]
     design = Design(neurons, p.shape[1], astrocyte_weight=ASTROCYTE_WEIGHT[max(sizes)])
     network = build(design)
     _, _, weights = ours(network, True, p[:WARM_UP], Protocol(SNAPSHOT_MS, KICK_MV))
-    for projection, weight in zip(network.projections, weights, strict=True):
-        projection.weight = weight
+    return design, with_weights(network, weights), p
+
+
+def measure_samples(neurons: int, images: np.ndarray, counts: list[int]) -> None:
+    """Print what so many samples of 250 ms cost, by whether weights learn."""
+    _, network, p = formed(neurons, images, max(counts))
+    for name, plastic, protocol in (
+        ("features, plastic, 250 ms", True, Protocol(SAMPLE_MS, KICK_MV, 1, FADE, restore=True)),
+        ("features, frozen, 250 ms", False, Protocol(SAMPLE_MS, KICK_MV, 1)),
+    ):
+        for count in counts:
+            seconds = ours(network, plastic, p[:count], protocol)[0]
+            print(f"{neurons:6} {name:28} {count:8} {seconds:9.2f} {1e3 * seconds / count:10.3f}", flush=True)
+
+
+def measure(neurons: int, images: np.ndarray, trials: int, runs: int, program: Path) -> None:
+    """Print the costs of a liquid of `neurons`."""
+    design, network, p = formed(neurons, images, trials * 12)
     cases = {
         "forming, 20 ms": (True, trials * 12, Protocol(SNAPSHOT_MS, KICK_MV)),
         "features, plastic, 250 ms": (True, trials, Protocol(SAMPLE_MS, KICK_MV, 1, FADE, restore=True)),
@@ -116,8 +135,14 @@ def main() -> None:
     parser.add_argument("--neurons", type=int, nargs="+", default=[1000])
     parser.add_argument("--trials", type=int, default=400)
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--samples", type=int, nargs="+")
     options = parser.parse_args()
     images = load("mnist" if options.data else "digits", options.data).training.images
+    if options.samples:
+        print(f"{'N':>6} {'':28} {'samples':>8} {'seconds':>9} {'ms a sample':>10}")
+        for neurons in options.neurons:
+            measure_samples(neurons, images, options.samples)
+        return
     with tempfile.TemporaryDirectory() as folder:
         program = Path(folder) / "loop"
         source = Path(__file__).parent / "lsm_loop.cpp"
