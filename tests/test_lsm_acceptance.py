@@ -55,6 +55,7 @@ def test_10_the_order_of_the_variants() -> None:
     share = {
         variant: 100 * few(variant)["accuracy"] for variant in ("nalsm", "lsm-ap-stdp", "lsm", "lsm-stdp")
     }
+    assert few("lsm")["start_weights_tried"]
     assert share["nalsm"] >= share["lsm"] - 0.3
     assert min(share["nalsm"], share["lsm"]) > share["lsm-stdp"] + 4
 
