@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,11 +15,13 @@ import pytest
 from neurodeploy.delays import images
 from neurodeploy.delays.evaluation import Score, TestSet, calibrate, evaluate
 from neurodeploy.delays.layer import shipped
-from neurodeploy.delays.motion_clouds import CONDITIONS, CloudSettings
+from neurodeploy.delays.motion_clouds import CONDITIONS, SCANS, CloudSettings
 from neurodeploy.delays.movies import MovieSettings
 from neurodeploy.delays.synapses import collapse, permute_delays, prune, quantise, shorten
 
 pytestmark = pytest.mark.acceptance
+
+RESULTS = Path(__file__).parents[1] / "docs" / "results"
 
 MOVIES = 40
 DELAYS = (1, 4, 7, 10, 13, 17)
@@ -94,3 +98,17 @@ def test_case_15_clouds_whose_stripes_are_perpendicular_are_easier_and_blurred_s
     easy, hard = (share(condition=condition) for condition in CONDITIONS)
     assert easy > hard
     assert share(speed_width=0.5) <= 0.40 < easy
+
+
+def test_case_15_the_whole_scans_by_the_committed_result() -> None:
+    """By ``docs/results/delays-clouds.json``: 140 clouds at each of 24 textures, in both conditions."""
+    points = json.loads((RESULTS / "delays-clouds.json").read_text(encoding="utf-8"))["metrics"]["points"]
+    share = {(p["scan"], p["value"]): [p[condition]["accuracy"] for condition in CONDITIONS] for p in points}
+    assert {scan: [v for s, v in share if s == scan] for scan in SCANS} == {
+        s: list(v) for s, v in SCANS.items()
+    }
+    assert all(easy > hard for easy, hard in share.values())
+    by_speed = [share["speed_width", value][0] for value in SCANS["speed_width"]]
+    assert by_speed == sorted(by_speed, reverse=True) and by_speed[-1] <= 0.40
+    best = max(sum(share["frequency", value]) for value in SCANS["frequency"])
+    assert any(sum(share["frequency", v]) == best for v in SCANS["frequency"] if 0.08 <= v <= 0.45)

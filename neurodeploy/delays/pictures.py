@@ -294,6 +294,8 @@ def clouds(points: Sequence[dict[str, Any]], conditions: Sequence[str], path: st
             axes.errorbar(values, share, bars, color=colour, marker="o", markersize=4, label=condition)
             axes.plot(values, [point["published"][number] for point in mine], color=colour, linestyle="--")
         axes.set_xscale("log")
+        axes.set_xticks(values, [f"{value:.2g}" for value in values], rotation=60)
+        axes.minorticks_off()
         axes.set_xlabel(scan.replace("_", " "))
         axes.set_ylim(0, 102)
         for side in ("top", "right"):
