@@ -71,7 +71,7 @@ def test_it_finds_the_minimum(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readout, "ROWS", 64)
     monkeypatch.setattr(readout, "VALUES", 100)
     counts, labels = samples(500, 6)
-    chosen = readout.Recipe(0.9, 0.01, "")
+    chosen = readout.Recipe(0.9, 0.01)
     features = readout.features(counts)
     trained = readout.train(features, labels, 100, chosen)
 
@@ -130,8 +130,8 @@ def test_the_best_on_validation_is_chosen_and_learned_again() -> None:
     """Under a huge penalty nothing is learned: of two recipes the other one is taken, with its roots."""
     counts, labels = samples(600)
     x = readout.features(counts)
-    idle, keen = readout.Recipe(1.0, 1e4, ""), readout.Recipe(0.9, 1e-6, "", roots=True)
-    one = readout.train(x, labels, 200, readout.Recipe(1.0, 0.0, "", again=True, among=(idle, keen)))
+    idle, keen = readout.Recipe(1.0, 1e4), readout.Recipe(0.9, 1e-6, roots=True)
+    one = readout.train(x, labels, 200, readout.Recipe(1.0, 0.0, again=True, among=(idle, keen)))
     alone = readout.train(x, labels, 200, replace(keen, again=True))
     assert one.recipe == keen
     np.testing.assert_array_equal(one.weights, alone.weights)
@@ -147,7 +147,7 @@ def test_the_best_on_validation_is_chosen_and_learned_again() -> None:
 
 def test_a_recipe_far_behind_ends_early() -> None:
     counts, labels = samples(600)
-    x, keen = readout.features(counts), readout.Recipe(0.9, 1e-6, "")
+    x, keen = readout.features(counts), readout.Recipe(0.9, 1e-6)
     last = {}
     for to_beat in (0.0, 1.1):
         looks: list[int] = []

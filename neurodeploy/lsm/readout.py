@@ -28,7 +28,6 @@ class Recipe:
         Of the right class; the others share the rest.
     penalty : float
         Factor on half the sum of squared weights.
-    words : str
     adadelta : bool
         Whether it is trained as the authors do (:mod:`neurodeploy.lsm.adadelta`), and not by L-BFGS.
     again : bool
@@ -44,7 +43,6 @@ class Recipe:
 
     target: float
     penalty: float
-    words: str
     adadelta: bool = False
     again: bool = False
     roots: bool = False
@@ -59,7 +57,7 @@ class Recipe:
 
 
 CANDIDATES = tuple(
-    Recipe(target, penalty, "", roots=roots, patience=30)
+    Recipe(target, penalty, roots=roots, patience=30)
     for target, penalty, roots in (
         (0.8, 1e-7, True),
         (0.8, 1e-5, True),
@@ -70,18 +68,13 @@ CANDIDATES = tuple(
 """What ``chosen`` chooses from: strong penalties suit small liquids, roots large ones, in which a neuron spikes once or twice."""
 
 READOUTS = {
-    "soft": Recipe(SOFT, 5e-10, "the authors' soft targets and penalty"),
-    "adadelta": Recipe(SOFT, 5e-10, "the same, by the authors' 5,000 epochs of Adadelta", adadelta=True),
-    "hard": Recipe(1.0, 1e-5, "hard targets, a penalty of 1e-5"),
-    "refitted": Recipe(1.0, 1e-5, "the same, then learned again from the validation images too", again=True),
-    "chosen": Recipe(
-        1.0,
-        0.0,
-        "the best on validation of several targets, penalties and features, learned again",
-        again=True,
-        among=CANDIDATES,
-    ),
+    "soft": Recipe(SOFT, 5e-10),
+    "adadelta": Recipe(SOFT, 5e-10, adadelta=True),
+    "hard": Recipe(1.0, 1e-5),
+    "refitted": Recipe(1.0, 1e-5, again=True),
+    "chosen": Recipe(1.0, 0.0, again=True, among=CANDIDATES),
 }
+"""By name; ``soft`` has the authors' targets and penalty, and of ``chosen`` those of the candidate that is taken count."""
 
 ITERATIONS = 500
 """Of L-BFGS, at most."""
