@@ -155,6 +155,12 @@ def no_file(folder: Path) -> None:
     (folder / "Test" / "5").mkdir()
 
 
+def few(folder: Path) -> None:
+    write_nmnist(folder / "few", training=5)
+    (folder / "Train").rename(folder / "whole")
+    (folder / "few" / "Train").rename(folder / "Train")
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
@@ -163,6 +169,7 @@ def no_file(folder: Path) -> None:
         (empty, r"00004\.bin"),
         (late, r"00004\.bin: its first event comes after 300 ms"),
         (alone, "no recording of digit 7 is among those that are learned"),
+        (few, "5 training recordings"),
         (strange, "'cat' is no digit"),
         (no_test, "no folder 'test'"),
         (no_file, "5 has no recording"),

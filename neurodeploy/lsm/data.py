@@ -68,7 +68,10 @@ TIMEOUT_S = 20.0
 FILES_OF = {"nmnist-simulated": "mnist"}
 """Sets that are made of another one's files."""
 
-EVENT_DATASETS = ("nmnist-simulated", "nmnist", "events")
+RECORDED_DATASETS = ("nmnist", "events")
+"""Sets that are recordings of event cameras."""
+
+EVENT_DATASETS = ("nmnist-simulated", *RECORDED_DATASETS)
 """Sets that hit the input neurons by events."""
 
 NMNIST_COUNTS = (60_000, 10_000)
@@ -190,11 +193,11 @@ def load(
         raise RequestError(
             f"--dataset {name} needs --data FOLDER",
             why="it is a folder with Train and Test, in each a folder for every class"
-            if name in EVENT_DATASETS
+            if name in RECORDED_DATASETS
             else f"it is four files: {', '.join(sum(FILES.values(), ()))}, each plain or .gz",
-            fix="fetch them from their publisher and name their folder",
+            fix="put them into a folder, and name it",
         )
-    if name in ("nmnist", "events"):
+    if name in RECORDED_DATASETS:
         return recordings(folder, name, sensor, progress)
     return idx_folder(folder, name)
 

@@ -73,7 +73,7 @@ class Recorded:
     """Every event of a recording is a hit; nothing is drawn but where a snapshot begins.
 
     A snapshot is a window that starts at a whole ms, drawn for each trial number: in N-MNIST from 1 to 278, as the authors do;
-    in other recordings from 1 to 22 ms before the last event.
+    in other recordings from 1 to 21 ms before the last event.
 
     Attributes
     ----------

@@ -127,13 +127,14 @@ def find_nmnist(folder: Path) -> Files:
             )
         pairs = [(file, int(name)) for name, files in rows.items() for file in files]
         found.files[part] = sorted(pairs, key=lambda pair: pair[0].name)
-    found.validation = len(found.files["training"]) // 6
-    learned = {
-        label for _, label in found.files["training"][: len(found.files["training"]) - found.validation]
-    }
+    training = found.files["training"]
+    found.validation = len(training) // 6
+    if not found.validation:
+        raise RequestError(f"{folder}: {len(training)} training recordings", fix="use six or more")
+    learned = {label for _, label in training[: -found.validation]}
     for part, files in found.files.items():
         for file, label in files:
-            if label not in learned or not found.validation:
+            if label not in learned:
                 raise RequestError(
                     f"{folder}: no recording of digit {label} is among those that are learned ({file} is of the {part} set)",
                     why="the last sixth of the training files, by number, validates",
