@@ -2,7 +2,7 @@
 
 ``pytest -m acceptance tests/test_lsm_acceptance.py``; ordinary runs leave them out.  A run of a whole set takes minutes to an
 hour, so these tests judge what such runs left; which files, is chosen by what they say of themselves.  Cases 9 and 10 are
-judged on the first training and 2,000 test images of MNIST, since the baselines have not been run on whole sets.  Pixels alone
+judged on the first training and 2,000 test images of MNIST, since not all baselines have been run on whole sets.  Pixels alone
 are learned here, where ``NEURODEPLOY_MNIST`` names the folder of the published files.
 """
 
