@@ -151,8 +151,7 @@ def from_array(
     Raises
     ------
     RequestError
-        A field is missing; lengths differ; a time is not finite, or a place not a whole number; times go backwards;
-        a place is outside the sensor; a polarity is none.
+        :func:`neurodeploy.event_files.checked` refuses it.
     """
     return _binned(checked(recording, height, width), bin_us)
 

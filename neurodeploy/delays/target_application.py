@@ -239,16 +239,16 @@ def show_movies(
             why="they are driven by a current that is drawn anew in every step, for every neuron",
             fix="use --backend brian2 with --rules spinnaker or ideal, or --neuron deterministic or winner",
         ) from error
-    duration = (sum(movie.steps for movie in movies) + network.SHIFT) * network.TIME_STEP
+    total = sum(movie.steps for movie in movies) + network.SHIFT
     try:
-        session.run(round(duration / network.TIME_STEP))
+        session.run(total)
         times, neurons = session.spikes(1)
     finally:
         session.end()
     session.report.wall["build"] += described
     steps = np.rint(times / network.TIME_STEP).astype(np.int64)
-    counts = rates_of_spikes({network.DETECTORS: (times, neurons)}, model, duration)
-    costs = target.costs(model, options, round(duration / network.TIME_STEP), counts)
+    counts = rates_of_spikes({network.DETECTORS: (times, neurons)}, model, total * network.TIME_STEP)
+    costs = target.costs(model, options, total, counts)
     return Answers(*judge(quantised, made, movies, steps, neurons, noise), session.report, costs)
 
 
