@@ -99,7 +99,19 @@ def refuse_beside(backend: str | None, experiment: str, readout: str | None, mac
         )
 
 
-OF_MOVIES = ("--synapses", "--bits", "--readout", "--size", "--images", "--camera", "--checkpoint")
+MOVIES = 40
+"""Where the user names no number."""
+
+OF_MOVIES = (
+    "--synapses",
+    "--bits",
+    "--readout",
+    "--movies",
+    "--size",
+    "--images",
+    "--camera",
+    "--checkpoint",
+)
 
 USELESS = {
     "motion": ("--checkpoint",),
@@ -108,7 +120,16 @@ USELESS = {
     "kernels": OF_MOVIES,
     "clouds": ("--bits", "--readout", "--size", "--images"),
     "robustness": ("--bits", "--readout"),
-    "events": ("--bits", "--readout", "--size", "--images", "--camera", "--backend", "--checkpoint"),
+    "events": (
+        "--bits",
+        "--readout",
+        "--movies",
+        "--size",
+        "--images",
+        "--camera",
+        "--backend",
+        "--checkpoint",
+    ),
 }
 """Options that an experiment has no use for: it draws kernels of its own, or shows no movies; its movies are of the published
 size; it reads both ways; a recording has events already, and no label."""

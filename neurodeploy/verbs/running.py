@@ -140,7 +140,9 @@ def delays(
             help="evidence, or spikes (counts of each class).", show_default="evidence; spikes on a backend"
         ),
     ] = None,
-    movies: Annotated[int, typer.Option(min=1, help="Number of test movies.")] = 40,
+    movies: Annotated[
+        int | None, typer.Option(min=1, help="Number of test movies.", show_default="40")
+    ] = None,
     size: Annotated[
         str | None,
         typer.Option(
@@ -194,7 +196,13 @@ def delays(
     from neurodeploy.delays.motifs import run_motifs
     from neurodeploy.delays.recording_application import run_recording
     from neurodeploy.delays.robustness_application import run_robustness
-    from neurodeploy.delays.run_application import choose_camera, refuse_beside, refuse_useless, run_delays
+    from neurodeploy.delays.run_application import (
+        MOVIES,
+        choose_camera,
+        refuse_beside,
+        refuse_useless,
+        run_delays,
+    )
     from neurodeploy.delays.target_application import run_on_target
 
     machine = {
@@ -211,6 +219,7 @@ def delays(
         "--synapses": synapses,
         "--bits": bits,
         "--readout": readout,
+        "--movies": movies,
         "--size": size,
         "--images": images,
         "--camera": camera,
@@ -219,7 +228,7 @@ def delays(
         "--backend": backend,
     }
     refuse_useless(experiment, events, given)
-    seen = choose_camera(camera)
+    seen, movies = choose_camera(camera), movies or MOVIES
     result: Any
     with Progress(enabled=not as_json) as progress:
         if events is not None:

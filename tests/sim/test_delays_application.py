@@ -94,6 +94,10 @@ def test_options_without_a_meaning_are_refused_in_words(given) -> None:
         (["--camera", "acumulating"], "Did you mean 'accumulating'"),
         (["--sensor", "8x8"], "no meaning without --events"),
         (["--events", "a.npy", "--backend", "brian2"], "--images .* has no meaning beside --events a.npy"),
+        (
+            ["--experiment", "kernels", "--movies", "3"],
+            "--movies 3 has no meaning beside --experiment kernels",
+        ),
         (["--experiment", "motifs"], "--model .* has no meaning beside --experiment motifs"),
     ):
         with pytest.raises(RequestError, match=told):
