@@ -103,7 +103,6 @@ MOVIES = 40
 """Where the user names no number."""
 
 OF_MOVIES = (
-    "--synapses",
     "--bits",
     "--readout",
     "--movies",
@@ -116,20 +115,11 @@ OF_MOVIES = (
 USELESS = {
     "motion": ("--checkpoint",),
     "curves": ("--checkpoint",),
-    "motifs": ("--model", *OF_MOVIES),
-    "kernels": OF_MOVIES,
+    "motifs": ("--model", "--synapses", *OF_MOVIES),
+    "kernels": ("--synapses", *OF_MOVIES),
     "clouds": ("--bits", "--readout", "--size", "--images"),
     "robustness": ("--bits", "--readout"),
-    "events": (
-        "--bits",
-        "--readout",
-        "--movies",
-        "--size",
-        "--images",
-        "--camera",
-        "--backend",
-        "--checkpoint",
-    ),
+    "events": (*OF_MOVIES, "--backend"),
 }
 """Options that an experiment has no use for: it draws kernels of its own, or shows no movies; its movies are of the published
 size; it reads both ways; a recording has events already, and no label."""

@@ -259,7 +259,8 @@ def recordings(
     counts = tuple(len(one.labels) for one in parts.values())
     if nmnist and counts != NMNIST_COUNTS:
         found.notes.append(
-            f"{counts[0]:,} training and {counts[1]:,} test recordings: not the whole of N-MNIST (60,000 and 10,000)"
+            f"{counts[0]:,} training and {counts[1]:,} test recordings: not the whole of N-MNIST"
+            f" ({' and '.join(f'{count:,}' for count in NMNIST_COUNTS)})"
         )
     return found
 
