@@ -63,6 +63,7 @@ def test_a_liquid_that_does_not_fall_silent_is_an_error() -> None:
         (Request(features="plastic"), "brian2", "float", "--features plastic"),
         (Request(scheduler="tcp://x"), "brian2", "float", "--scheduler"),
         (Request(variant="lsm", tune_start_weight=True), "brian2", "float", "--tune-start-weight"),
+        (Request(liquids=2), "brian2", "float", "--liquids 2"),
         (Request(kernel_quality=3), "loihi", "float", "--kernel-quality 3"),
         (Request(), "spinnaker", "target", "--learn-from target"),
         (Request(), "brian2", "targt", "Did you mean 'target'"),

@@ -13,7 +13,6 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -36,6 +35,7 @@ from neurodeploy.lsm.model import (
     build,
     excitatory_count,
 )
+from neurodeploy.lsm.phases import Progress
 from neurodeploy.lsm.recorded import NMNIST_MS
 from neurodeploy.models.network import Network
 from neurodeploy.recording import default_folder, run_directory
@@ -67,6 +67,9 @@ FEATURES = ("plastic", "frozen")
 ALWAYS_FROZEN = ("lsm", "lsm-ap-stdp")
 """Variants whose weights are frozen while features are made."""
 
+SEEDS_APART = 1_000_000
+"""From one liquid of a run to the next, so that runs of other seeds have other liquids."""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -77,6 +80,7 @@ class Request:
     sensor: str | None = None
     variant: str = "nalsm"
     neurons: int = 1000
+    liquids: int = 1
     astrocyte_weight: float | None = None
     astrocyte_density: float = 1.0
     start_weight: float | None = None
@@ -115,7 +119,7 @@ class Result:
         return [
             f"[bold]{100 * m['accuracy']:.2f} % of {m['test_samples']:,} test images right[/]{beside};"
             f" validation {100 * m['validation_accuracy']:.2f} %",
-            f"{m['variant']}, {m['neurons']:,} neurons, {m['snapshots']:,} snapshots, {m['features']} features of"
+            f"{m['variant']}, {said_size(m['liquids'], m['neurons'])}, {m['snapshots']:,} snapshots, {m['features']} features of"
             f" {m['training_samples']:,} + {m['validation_samples']:,} images of {m['dataset']}; {m['readout']} read-out",
             f"{branching}liquid {m['liquid_hz']:.1f} Hz, input {m['input_hz']:.1f} Hz{ranks}; {wall}",
             *(
@@ -143,6 +147,10 @@ class Result:
             *(f"[yellow]note:[/] {escape(warning)}" for warning in m["warnings"]),
             f"results in {escape(str(self.folder))}",
         ]
+
+
+def said_size(liquids: int, neurons: int) -> str:
+    return f"{neurons:,} neurons" if liquids == 1 else f"{liquids} liquids of {neurons:,} neurons"
 
 
 def choose(name: str, given: str, known: tuple[str, ...] | dict[str, str]) -> str:
@@ -225,7 +233,7 @@ def choose_snapshots(request: Request) -> int:
     return SNAPSHOTS.get(request.dataset, AUTHORS_SNAPSHOTS)
 
 
-def run_lsm(request: Request, progress: Callable[[str, int, int], None] | None = None) -> Result:
+def run_lsm(request: Request, progress: Progress | None = None) -> Result:
     """Run the liquid as the command line asks, and write the run directory.
 
     Raises
@@ -257,22 +265,23 @@ def run_lsm(request: Request, progress: Callable[[str, int, int], None] | None =
             )
             design = replace(design, start_weight=tuning.best(tried))
             spent.on("tuning")
-        network = build(design)
-        spent.on("wiring")
-
-        learned = len(dataset.training.labels) - dataset.validation
-        formed = None
-        if snapshots:
-            shown = dataset.training.images[:learned]
-            formed = phases.form(network, shown, drives["training"], snapshots, progress)
-            network = phases.with_weights(network, formed.weights)
-        spent.on("snapshots")
+        networks, formed = [], []
+        shown = dataset.training.images[: len(dataset.training.labels) - dataset.validation]
+        for k in range(request.liquids):
+            network = build(replace(design, seed=design.seed + SEEDS_APART * k))
+            spent.on("wiring")
+            if snapshots:
+                seen = of_several(progress, k, request.liquids)
+                formed.append(phases.form(network, shown, drives["training"], snapshots, seen))
+                network = phases.with_weights(network, formed[k].weights)
+            networks.append(network)
+            spent.on("snapshots")
 
         samples = {
             "training": (dataset.training, drives["training"]),
             "test": (dataset.test, drives["test"]),
         }
-        found = phases.features(network, plastic, samples, processes, request.scheduler, progress)
+        found = count(networks, plastic, samples, request, progress)
         spent.on("samples")
 
         x = readout.features(found.counts["training"])
@@ -280,35 +289,39 @@ def run_lsm(request: Request, progress: Callable[[str, int, int], None] | None =
         said = trained.classes(readout.features(found.counts["test"], x.largest))
         spent.on("read-out")
 
-        watched = watch(network, plastic, dataset, drives["training"])
-        draw(folder, design, network, formed, watched, dataset, said)
+        watched = [watch(network, plastic, dataset, drives["training"]) for network in networks]
+        draw(folder, design, networks, formed, watched[0], dataset, said)
         quality = None
         if request.kernel_quality:
-            quality = kernel_quality(request, network, plastic, dataset, drives["test"], found, progress)
+            quality = kernel_quality(request, networks, plastic, dataset, drives["test"], found, progress)
         spent.on("measures and pictures")
         write_decisions(folder / "decisions.csv", dataset.test.labels, said)
         data = {
             **describe(request, design, dataset, snapshots, plastic),
             "accuracy": float(np.mean(said == dataset.test.labels)),
             "validation_accuracy": trained.validation,
-            "published_accuracy": PUBLISHED.get((request.dataset, request.variant, request.neurons)),
+            "published_accuracy": PUBLISHED.get((request.dataset, request.variant, request.neurons))
+            if request.liquids == 1
+            else None,
             "readout_iterations": trained.iterations,
             "readouts_tried": trained.tried,
             "start_weights_tried": {f"{w:g}": right for w, right in tried.items()} if tried else None,
-            "branching_factor": watched.branching,
+            "branching_factor": mean_branching(watched),
             "kernel_quality": quality,
-            **rates(design, found),
-            "weights": weight_facts(network),
+            **rates(design, request.liquids, found),
+            "weights": weight_facts(networks),
             "counts_sha256": found.digest(),
-            "resumed": {"snapshots": formed.resumed if formed else 0, "samples": found.resumed},
+            "resumed": {"snapshots": sum(one.resumed for one in formed), "samples": found.resumed},
             "silent_samples": silent(found),
             "changes": changes(dataset, drives["test"]),
             "warnings": warnings(dataset, found),
-            "peak_memory_mb": peak_memory_mb() + watched.engine_mb * (1 if request.scheduler else processes),
+            "peak_memory_mb": peak_memory_mb()
+            + max(one.engine_mb for one in watched) * (1 if request.scheduler else processes),
             "wall_seconds": {**spent.wall, "all": time.perf_counter() - began},
             "processor_seconds": spent.processor,
         }
-        title = f"Liquid of {design.neurons:,} neurons, {dataset.name}, {design.variant}"
+        size = said_size(request.liquids, design.neurons)
+        title = f"{'Liquid of ' if request.liquids == 1 else ''}{size}, {dataset.name}, {design.variant}"
         right = f"{100 * data['accuracy']:.2f} % right"
         leave_run(
             folder,
@@ -322,9 +335,9 @@ def run_lsm(request: Request, progress: Callable[[str, int, int], None] | None =
             processes=processes,
             scheduler=request.scheduler,
             images_sha256=dataset.checksums,
-            liquid=formed.key if formed else None,
-            counts=found.key,
-            network_sha256=network.digest(),
+            liquids=[one.key for one in formed],
+            counts=found.keys,
+            network_sha256=" ".join(network.digest() for network in networks),
         )
     return Result(data, wanted)
 
@@ -339,6 +352,7 @@ def describe(
         "dataset": dataset.name,
         "executed_by": "float",
         "neurons": design.neurons,
+        "liquids": request.liquids,
         "inputs": design.inputs,
         "astrocyte_weight": design.astrocyte_weight if design.variant == "nalsm" else None,
         "astrocyte_density": design.astrocyte_density if design.variant == "nalsm" else None,
@@ -354,31 +368,31 @@ def describe(
     }
 
 
-def rates(design: Design, found: phases.Features) -> dict[str, float]:
-    """Mean rates over all samples, and over the test samples alone."""
+def rates(design: Design, liquids: int, found: phases.Features) -> dict[str, float]:
+    """Mean rates over all samples, and over the test samples alone; of all liquids."""
     facts = {}
     for suffix, parts in (("", ("training", "test")), ("_test", ("test",))):
         liquid, inputs = (sum(int(of[p].sum()) for p in parts) for of in (found.counts, found.inputs))
         length = SAMPLE_MS * sum(len(found.inputs[p]) for p in parts)
-        facts[f"liquid_hz{suffix}"] = measures.rate_hz(liquid, design.neurons, length)
-        facts[f"input_hz{suffix}"] = measures.rate_hz(inputs, design.inputs, length)
+        facts[f"liquid_hz{suffix}"] = measures.rate_hz(liquid, liquids * design.neurons, length)
+        facts[f"input_hz{suffix}"] = measures.rate_hz(inputs, liquids * design.inputs, length)
     return facts
 
 
-def by_source(network: Network) -> dict[str, np.ndarray]:
-    """Weights by the population they come from."""
-    labels = [population.label for population in network.populations]
+def by_source(networks: list[Network]) -> dict[str, np.ndarray]:
+    """Weights by the population they come from, of all liquids together."""
+    labels = [population.label for population in networks[0].populations]
     return {
-        label: np.concatenate([p.weight for p in network.projections if p.pre == position])
+        label: np.concatenate([p.weight for one in networks for p in one.projections if p.pre == position])
         for position, label in enumerate(labels)
     }
 
 
-def weight_facts(network: Network) -> dict[str, dict[str, float]]:
+def weight_facts(networks: list[Network]) -> dict[str, dict[str, float]]:
     """Mean and mean magnitude of the weights by source."""
     return {
         name: {"mean": float(w.mean()), "mean_magnitude": float(np.abs(w).mean()), "synapses": len(w)}
-        for name, w in by_source(network).items()
+        for name, w in by_source(networks).items()
     }
 
 
@@ -419,7 +433,7 @@ def warnings(dataset: Dataset, found: phases.Features) -> list[str]:
 
 
 class Spent:
-    """Seconds that each part of a run took.
+    """Seconds that each part of a run took, in all its goes.
 
     Attributes
     ----------
@@ -436,8 +450,8 @@ class Spent:
     def on(self, part: str) -> None:
         """What has passed since the last part was spent on this one."""
         now = time.perf_counter(), sum(os.times()[:4])
-        self.wall[part] = now[0] - self._since[0]
-        self.processor[part] = now[1] - self._since[1]
+        self.wall[part] = self.wall.get(part, 0.0) + now[0] - self._since[0]
+        self.processor[part] = self.processor.get(part, 0.0) + now[1] - self._since[1]
         self._since = now
 
 
@@ -488,21 +502,63 @@ def watch(network: Network, plastic: bool, dataset: Dataset, drive: Drive) -> Wa
     return Watched(inputs, rasters[0], branching, trials.report.facts["engine_memory_mb"] or 0.0)
 
 
+def mean_branching(watched: list[Watched]) -> float | None:
+    """Over the liquids whose spikes have one."""
+    known = [one.branching for one in watched if one.branching is not None]
+    return float(np.mean(known)) if known else None
+
+
+def of_several(progress: Progress | None, number: int, several: int) -> Progress | None:
+    """What one of several liquids tells, as a part of what all of them have to do."""
+    if progress is None:
+        return None
+
+    def seen(part: str, done: int, total: int) -> None:
+        if part in ("snapshots", "samples"):
+            done, total = done + number * total, several * total
+        progress(part, done, total)
+
+    return seen
+
+
+def count(
+    networks: list[Network],
+    plastic: bool,
+    samples: dict[str, tuple[Images, Drive]],
+    request: Request,
+    progress: Progress | None,
+) -> phases.Features:
+    """Show every sample to every liquid."""
+    processes = request.processes or os.cpu_count() or 1
+    return phases.side_by_side(
+        [
+            phases.features(
+                network,
+                plastic,
+                samples,
+                processes,
+                request.scheduler,
+                of_several(progress, k, len(networks)),
+            )
+            for k, network in enumerate(networks)
+        ]
+    )
+
+
 def kernel_quality(
     request: Request,
-    network: Network,
+    networks: list[Network],
     plastic: bool,
     dataset: Dataset,
     drive: Drive,
     found: phases.Features,
-    progress: Callable[[str, int, int], None] | None,
+    progress: Progress | None,
 ) -> dict[str, float]:
     """Ranks of the counts of clean and of noisy test images."""
     brightest = int(dataset.training.images.max())
     images = measures.noisy(dataset.test.images, brightest, request.seed)
     samples: dict[str, tuple[Images, Drive]] = {"noisy": (Images(images, dataset.test.labels), drive)}
-    processes = request.processes or os.cpu_count() or 1
-    noisy = phases.features(network, plastic, samples, processes, request.scheduler, progress)
+    noisy = count(networks, plastic, samples, request, progress)
     clean_and_noisy = {"clean": found.counts["test"], "noisy": noisy.counts["noisy"]}
     return {
         name: measures.kernel_rank(counts, dataset.test.labels, request.kernel_quality, request.seed)
@@ -521,20 +577,19 @@ def write_decisions(path: Path, labels: np.ndarray, said: np.ndarray) -> None:
 def draw(
     folder: Path,
     design: Design,
-    network: Network,
-    formed: phases.Formed | None,
+    networks: list[Network],
+    formed: list[phases.Formed],
     watched: Watched,
     dataset: Dataset,
     said: np.ndarray,
 ) -> None:
-    """How the liquid formed, its weights, one sample, and the errors."""
+    """How the first liquid formed, one sample in it, the weights of all, and the errors."""
     from neurodeploy.lsm import pictures
 
-    if formed is not None:
-        pictures.formation(
-            formed.liquid, formed.inputs, formed.astrocyte, SNAPSHOT_MS, folder / "formation.png"
-        )
-    pictures.weights(by_source(network), design.magnitude, folder / "weights.png")
+    if formed:
+        first = formed[0]
+        pictures.formation(first.liquid, first.inputs, first.astrocyte, SNAPSHOT_MS, folder / "formation.png")
+    pictures.weights(by_source(networks), design.magnitude, folder / "weights.png")
     trace = None
     if design.variant == "nalsm":
         trace = measures.astrocyte_trace(design, watched.inputs, watched.liquid)

@@ -147,15 +147,15 @@ class Features:
         By part, a key of :data:`FIRST_NUMBER`.
     inputs : dict of str to ndarray, shape (n,)
         Spikes of all input neurons.
-    key : str
-        Digest of everything that decided them.
+    keys : list of str
+        For each liquid, a digest of everything that decided them.
     resumed : int
         Samples that an earlier command had done.
     """
 
     counts: dict[str, np.ndarray]
     inputs: dict[str, np.ndarray]
-    key: str
+    keys: list[str]
     resumed: int
 
     def digest(self) -> str:
@@ -232,4 +232,16 @@ def features(
                     progress("samples", done, total)
         finally:
             shared.close()
-    return Features(counts, inputs, store.folder.name, resumed)
+    return Features(counts, inputs, [store.folder.name], resumed)
+
+
+def side_by_side(several: list[Features]) -> Features:
+    """Of liquids that were shown the same samples: every neuron of all of them, and the input spikes of all."""
+    if len(several) == 1:
+        return several[0]
+    return Features(
+        {part: np.concatenate([one.counts[part] for one in several], axis=1) for part in several[0].counts},
+        {part: np.sum([one.inputs[part] for one in several], axis=0) for part in several[0].inputs},
+        [key for one in several for key in one.keys],
+        sum(one.resumed for one in several),
+    )

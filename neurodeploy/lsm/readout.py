@@ -61,6 +61,7 @@ CANDIDATES = tuple(
     for target, penalty, roots in (
         (0.8, 1e-7, True),
         (0.8, 1e-5, True),
+        (0.8, 1e-5, False),
         (1.0, 1e-5, False),
         (SOFT, 5e-10, False),
     )

@@ -251,6 +251,7 @@ def refuse(options: RunOptions, request: Request, learn_from: str) -> None:
             request.tune_start_weight,
             "run it without a target, and give the weight that it finds as --start-weight",
         ),
+        f"--liquids {request.liquids}": (request.liquids > 1, "one liquid goes on a target"),
         "--scheduler": (request.scheduler is not None, "a target runs on this machine, or has its own"),
         f"--kernel-quality {request.kernel_quality}": (
             request.kernel_quality > 0,
@@ -412,7 +413,7 @@ def _draw(folder: Path, ready: Prepared, test: Images, said: np.ndarray, shown: 
     """The weights, the errors, and how often neurons spike on the target and in the model."""
     from neurodeploy.lsm import pictures
 
-    pictures.weights(by_source(ready.network), ready.design.magnitude, folder / "weights.png")
+    pictures.weights(by_source([ready.network]), ready.design.magnitude, folder / "weights.png")
     pictures.confusion(test.labels, said, CLASSES, folder / "confusion.png")
     pictures.two_counts(
         shown.in_model, shown.counts, f"executed by: {shown.report.executed_by}", folder / "counts.png"

@@ -285,6 +285,12 @@ def lsm(
     ] = None,
     variant: Annotated[str, typer.Option(help="nalsm, lsm-stdp, lsm-ap-stdp or lsm.")] = "nalsm",
     neurons: Annotated[int, typer.Option(help="Of the liquid: a cube, such as 1000 or 8000.")] = 1000,
+    liquids: Annotated[
+        int,
+        typer.Option(
+            min=1, help="Liquids of that size, each with its own wiring and input spikes, read out together."
+        ),
+    ] = 1,
     astrocyte_weight: Annotated[
         float | None, typer.Option(help="nalsm: w_astro.", show_default="0.015; 0.0075 from 8,000 neurons on")
     ] = None,
@@ -382,6 +388,7 @@ def lsm(
         sensor,
         variant,
         neurons,
+        liquids,
         astrocyte_weight,
         astrocyte_density,
         start_weight,

@@ -17,7 +17,7 @@ import pytest
 from neurodeploy import cache
 from neurodeploy.errors import RunError
 from neurodeploy.lsm import data, phases, saccades, tuning
-from neurodeploy.lsm.application import Request, run_lsm
+from neurodeploy.lsm.application import SEEDS_APART, Request, run_lsm
 from neurodeploy.lsm.drive import Drive, Pixels, Saccades
 from neurodeploy.lsm.model import Design, build
 from neurodeploy.lsm.saccades import input_count
@@ -251,6 +251,24 @@ def test_the_simulated_camera_and_the_kernel_quality(fresh: Path, tmp_path: Path
     assert seen.counts["test"].any()
     found = run(tmp_path, "run", kernel_quality=2)
     assert 0 < found["kernel_quality"]["clean"] <= 64 and 0 < found["kernel_quality"]["noisy"] <= 64
+
+
+def test_several_liquids_are_read_out_together(fresh: Path, tmp_path: Path) -> None:
+    """Each counts what it counts alone, under a seed of its own; their counts stand side by side."""
+    few = {"snapshots": 200, "samples": 200, "test_samples": 50}
+    told: list[tuple[str, int, int]] = []
+    both = run(tmp_path, "both", lambda *part: told.append(part), liquids=2, **few)
+    assert (both["liquids"], both["neurons"], both["resumed"]) == (2, 64, {"snapshots": 0, "samples": 0})
+    assert max(done for part, done, _ in told if part == "samples") == 500
+    assert {total for part, _, total in told if part == "snapshots"} == {400}
+    alone = [run(tmp_path, f"alone{k}", seed=SEEDS_APART * k, **few) for k in range(2)]
+    assert [one["resumed"] for one in alone] == [{"snapshots": 200, "samples": 250}] * 2
+    assert both["liquid_hz"] == pytest.approx(np.mean([one["liquid_hz"] for one in alone]))
+    assert both["input_hz"] == pytest.approx(np.mean([one["input_hz"] for one in alone]))
+    assert both["weights"]["excitatory"]["synapses"] == sum(
+        one["weights"]["excitatory"]["synapses"] for one in alone
+    )
+    assert alone[0]["counts_sha256"] != alone[1]["counts_sha256"]
 
 
 def test_json_and_exit_codes(fresh: Path, tmp_path: Path) -> None:
