@@ -27,8 +27,9 @@ FEW = {"dataset": "mnist", "neurons": 1000, "test_samples": 2_000, "seed": 0, "r
 
 
 def runs(**facts: object) -> list[dict[str, Any]]:
-    """Metrics of the committed runs that say `facts` of themselves."""
+    """Metrics of the committed runs of one liquid that say `facts` of themselves."""
     found = [json.loads(file.read_text())["metrics"] for file in sorted(RESULTS.glob("lsm-*.json"))]
+    found = [one for one in found if one.get("liquids", 1) == 1]
     chosen = [one for one in found if all(one.get(name) == value for name, value in facts.items())]
     assert chosen, f"no committed run has {facts}"
     return chosen
