@@ -7,10 +7,11 @@
 
 namespace neurodeploy {
 
-// Synapses start[n] to start[n + 1] of neuron n; by target, `synapse` says which ones these are.
+// Synapses start[n] to start[n + 1] of neuron n; by target, `synapse` says which ones these are, and `source` where they come from.
 struct Rows {
     std::vector<int32_t> start;
     std::vector<int32_t> synapse;
+    std::vector<int32_t> source;
 };
 extern Rows pre_rows[];
 extern Rows post_rows[];

@@ -39,6 +39,10 @@ QUEUE_LOOP = re.compile(
 )
 """The loop over the synapses in a queue, as Brian2's template for non-synaptic targets writes it."""
 
+UNKNOWN_LOOP = "Brian2 generated another loop over synapses than the one that is known"
+
+THRESHOLD_BRANCH = re.compile(r"if\(_cond\) \{\s*(\w+)\[_count\+\+\] = _idx;\s*\}")
+
 
 def generate(structure: TrialStructure, directory: Path, key: str, stand_in: int = STAND_IN) -> list[str]:
     """Write the project into `directory`; give the source files to compile."""
@@ -62,6 +66,8 @@ def generate(structure: TrialStructure, directory: Path, key: str, stand_in: int
     texts = {name: (directory / name).read_text() for name in (*files, *headers)}
     update = next(name for name in texts if name.endswith(UPDATES))
     texts[update] = each_neuron_for_itself(texts[update], parallel=False)
+    threshold = f"code_objects/{code['thresholder']}.cpp"
+    texts[threshold] = _without_branch(texts[threshold])
     space = brian2.device.get_array_name(cells.variables["_spikespace"], access_data=False)
     for number, pathways in enumerate(classes):
         for end, name in pathways.items():
@@ -86,33 +92,63 @@ def _pathways(objects, number: int) -> dict[str, str]:
     }
 
 
+def _without_branch(text: str) -> str:
+    """Note every cell as spiking, and overwrite those that do not: a branch would often be guessed wrong."""
+    text, changed = THRESHOLD_BRANCH.subn(r"\g<1>[_count] = _idx;\n        _count += _cond;", text)
+    if changed != 1:
+        raise RuntimeError("Brian2 generated another threshold than the one that is known")
+    return text
+
+
 def _rows_for_queues(text: str, number: int, end: str, space: str) -> str:
     """Walk the rows of the spiking neurons where Brian2 walks a queue.
 
-    A row's synapses have different targets, so that the presynaptic loop may do several at once; in the postsynaptic one
-    they share a target, whose sum must keep its order.
+    What belongs to a row's neuron is read before its synapses and written after them; sums keep their order.
+    By target the weights are far apart: those of the next row are fetched while this one is worked on.
     """
-    at_once = "#pragma GCC ivdep\n" if end == "pre" else ""
-    synapse = "_k" if end == "pre" else "_rows.synapse[_k]"
+    own, other = ("_presynaptic_idx", "_postsynaptic_idx")[:: 1 if end == "pre" else -1]
+    known = QUEUE_LOOP.search(text)
+    if known is None:
+        raise RuntimeError(UNKNOWN_LOOP)
+    stop = text.index("}", known.end())
+    body = re.sub(rf"^ *const int32_t {own} = .*\n", "", text[known.end() : stop], flags=re.MULTILINE)
+    reads, body = _taken_out(rf"^ *(?:const )?double \w+ = (\w+)\[{own}\];\n", body)
+    writes, body = _taken_out(rf"^ *(\w+)\[{own}\] = \w+;\n", body)
+    shared = set(re.findall(rf"(\w+)\[{other}\]", body)) & writes.keys()
+    shared |= set(re.findall(rf"(\w+)\[{other}\] = ", body)) & reads.keys()
+    if "{" in body or own in body or shared:
+        raise RuntimeError(UNKNOWN_LOOP)
+    ahead = ""
+    if end == "post":
+        body = re.sub(rf"(const int32_t {other} = )\w+\[_idx\];", r"\g<1>_rows.source[_k];", body)
+        ahead = f"""
+            if (_spike + 1 < _spikes)
+            {{
+                const int32_t _next_end = _rows.start[_space[_spike + 1] + 1];
+                for (int32_t _k = _rows.start[_space[_spike + 1]]; _k < _next_end; _k++)
+                    __builtin_prefetch(&_ptr_array_class{number}_w[_rows.synapse[_k]], 1);
+            }}"""
     loop = f"""const neurodeploy::Rows& _rows = neurodeploy::{end}_rows[{number}];
     const int32_t* const _space = {space};
     const int32_t _spikes = _space[neurodeploy::size_of(0)];
     {{
         for (int32_t _spike = 0; _spike < _spikes; _spike++)
         {{
-        const int32_t _neuron = _space[_spike];
-        const int32_t _end = _rows.start[_neuron + 1];
-        {at_once}for (int32_t _k = _rows.start[_neuron]; _k < _end; _k++)
-        {{
-            const size_t _idx = {synapse};"""
-    text, loops = QUEUE_LOOP.subn(lambda _: loop, text)
-    index = rf"(const int32_t _{end}synaptic_idx = )\w+\[_idx\];"
-    text, indices = re.subn(index, r"\g<1>_neuron;", text)
-    body = text.rindex("}", 0, text.index("void _debugmsg_") if "_debugmsg_" in text else len(text))
-    text = '#include "trials.h"\n' + text[:body] + "}\n" + text[body:]
-    if loops != 1 or indices > 1:
-        raise RuntimeError("Brian2 generated another loop over synapses than the one that is known")
-    return text
+            const int32_t {own} = _space[_spike];
+            const int32_t _end = _rows.start[{own} + 1];
+{"".join(reads.values())}{ahead}
+            for (int32_t _k = _rows.start[{own}]; _k < _end; _k++)
+            {{
+                const size_t _idx = {"_k" if end == "pre" else "_rows.synapse[_k]"};{body}}}
+{"".join(writes.values())}
+        """
+    return '#include "trials.h"\n' + text[: known.start()] + loop + text[stop:]
+
+
+def _taken_out(pattern: str, text: str) -> tuple[dict[str, str], str]:
+    """The lines that match `pattern`, by the array in its group; `text` without them."""
+    lines = {match[1]: match[0] for match in re.finditer(pattern, text, re.MULTILINE)}
+    return lines, re.sub(pattern, "", text, flags=re.MULTILINE)
 
 
 def _main(structure: TrialStructure, objects, key: str, code: dict, classes: list, used: list[str]) -> str:

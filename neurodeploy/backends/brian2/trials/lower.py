@@ -229,5 +229,6 @@ def _rows(name: str, group: list[Projection], starts: np.ndarray, learns: bool, 
     if learns:
         by_target = np.argsort(post, kind="stable")
         arrays[f"{name}.post.synapse"] = by_target.astype(np.int32)
+        arrays[f"{name}.post.source"] = pre[by_target].astype(np.int32)
         arrays[f"{name}.post.start"] = np.searchsorted(post[by_target], np.arange(size + 1)).astype(np.int32)
     return order
