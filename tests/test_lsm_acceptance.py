@@ -112,3 +112,10 @@ def test_12_eight_bits_equal_floating_point() -> None:
     assert 100 * eight["accuracy"] == pytest.approx(
         percent(**same, executed_by="float", features="frozen"), abs=0.5
     )
+
+
+@pytest.mark.parametrize("backend", ["spinnaker", "loihi"])
+def test_50_images_on_the_chips_tools_have_the_engines_counts(backend: str) -> None:
+    (tools,) = runs(backend=backend, dataset="mnist", neurons=1000, test_samples=50)
+    assert tools["counts_compared"] == 50 * 1000 and tools["spikes"] > 300_000
+    assert tools["counts_differing"] == 0
