@@ -11,7 +11,7 @@ from neurodeploy.cache import cache_folder, unwritable
 from neurodeploy.errors import RequestError, did_you_mean
 
 PARTS = {
-    "programs": ("brian2", "compiled programs; made again by the next run"),
+    "programs": ("brian2*", "compiled programs and headers; made again by the next run"),
     "board": ("board", "the emulated board's compiled helper; made again by the next run"),
     "toolchains": ("toolchains", "environments of 'neurodeploy toolchain install'"),
     "failures": ("*-failures", "what failed runs left to be read"),

@@ -1,14 +1,6 @@
-// What nearly every generated file includes: compiled once for all of them, and read in the compiler's own form.
+// What nearly every generated file includes.
 #pragma once
-#include <algorithm>
-#include <climits>
-#include <cmath>
-#include <ctime>
-#include <fstream>
-#include <iostream>
-#include <map>
-#include <random>
-#include <vector>
+#include "library.h"
 
 #include "brianlib/stdint_compat.h"
 #include "objects.h"
