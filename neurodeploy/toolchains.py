@@ -245,22 +245,30 @@ def _build(toolchain: Toolchain, base: Path, say: Say, lock: int) -> None:
 
 def _step(toolchain: Toolchain, command: list[str], doing: str, lock: int) -> str:
     """Run one command of an installation; what it prints matters only where it fails."""
-    process = subprocess.Popen(
-        command,
-        env={name: value for name, value in os.environ.items() if not name.startswith("PYTHON")},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        pass_fds=(lock,),
-        start_new_session=True,  # Ctrl-C reaches us, and we end it with all it has started
-    )
+    early: list[int] = []  # a Ctrl-C waits until what is started can be ended
+    handler = signal.signal(signal.SIGINT, lambda number, frame: early.append(number))
     try:
-        out, errors = process.communicate()
-    except BaseException:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        raise
+        process = subprocess.Popen(
+            command,
+            env={name: value for name, value in os.environ.items() if not name.startswith("PYTHON")},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            pass_fds=(lock,),
+            start_new_session=True,  # Ctrl-C reaches us, and we end it with all it has started
+        )
+        try:
+            signal.signal(signal.SIGINT, handler)
+            if early:
+                raise KeyboardInterrupt
+            out, errors = process.communicate()
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            raise
+    finally:
+        signal.signal(signal.SIGINT, handler)
     if process.returncode:
         lines = [line.strip() for line in (errors + out).splitlines() if line.strip()]
         said = [line for line in lines if line.lower().startswith("error")] or lines
