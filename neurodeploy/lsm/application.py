@@ -97,6 +97,11 @@ class Request:
     scheduler: str | None = None
     out: Path | None = None
 
+    @property
+    def process_count(self) -> int:
+        """Processes of this machine that samples are shared over."""
+        return self.processes or os.cpu_count() or 1
+
 
 @dataclass
 class Result:
@@ -251,7 +256,7 @@ def run_lsm(request: Request, progress: Progress | None = None) -> Result:
     if request.tune_start_weight:
         tuning.refuse(request.variant, request.start_weight)
     plastic, snapshots = choose_features(request), choose_snapshots(request)
-    processes = request.processes or os.cpu_count() or 1
+    processes = request.process_count
     whole = datasets.load(request.dataset, request.data, progress, request.sensor)
     drives = choose_drives(request, whole)
     dataset = whole.first(request.samples, request.test_samples)
@@ -529,20 +534,12 @@ def count(
     progress: Progress | None,
 ) -> phases.Features:
     """Show every sample to every liquid."""
-    processes = request.processes or os.cpu_count() or 1
-    return phases.side_by_side(
-        [
-            phases.features(
-                network,
-                plastic,
-                samples,
-                processes,
-                request.scheduler,
-                of_several(progress, k, len(networks)),
-            )
-            for k, network in enumerate(networks)
-        ]
-    )
+
+    def shown_to(k: int) -> phases.Features:
+        seen = of_several(progress, k, len(networks))
+        return phases.features(networks[k], plastic, samples, request.process_count, request.scheduler, seen)
+
+    return phases.side_by_side([shown_to(k) for k in range(len(networks))])
 
 
 def kernel_quality(

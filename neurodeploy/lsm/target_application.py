@@ -9,7 +9,6 @@ run.
 from __future__ import annotations
 
 import csv
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -311,8 +310,9 @@ def _training_counts(
             ready.network, ready.liquid, images, drive, "training", given, options.backend, progress
         ).counts
     samples: dict[str, tuple[Images, Drive]] = {"training": (images, drive)}
-    processes = request.processes or os.cpu_count() or 1
-    return phases.features(ready.network, False, samples, processes, None, progress).counts["training"]
+    return phases.features(ready.network, False, samples, request.process_count, None, progress).counts[
+        "training"
+    ]
 
 
 def _describe(

@@ -157,20 +157,10 @@ def _compile(structure: Structure, folder: Path, key: str, progress: Progress | 
     library = compiled_library(path, flags(structure))
 
     def compile_one(source: str) -> None:
+        given = (*flags(structure), *FLAGS_OF.get(source, ()), "-I.", f"-I{library}")
+        first = (word for header in (LIBRARY_HEADER.name, COMMON_HEADER) for word in ("-include", header))
         _call(
-            [
-                *(path, *flags(structure), *FLAGS_OF.get(source, ()), "-I.", f"-I{library}"),
-                *(
-                    "-include",
-                    LIBRARY_HEADER.name,
-                    "-include",
-                    COMMON_HEADER,
-                    "-c",
-                    source,
-                    "-o",
-                    f"{source}.o",
-                ),
-            ],
+            [path, *given, *first, "-c", source, "-o", f"{source}.o"],
             folder,
             f"The compiler failed on {source}",
         )
