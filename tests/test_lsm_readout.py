@@ -11,7 +11,7 @@ import pytest
 from scipy.special import log_softmax
 
 from neurodeploy.errors import RequestError, ToolchainMissingError
-from neurodeploy.lsm import adadelta, readout
+from neurodeploy.lsm import adadelta, kernel, readout
 from neurodeploy.lsm.application import Request, run_lsm
 
 SOFT = readout.READOUTS["soft"]
@@ -59,11 +59,14 @@ def test_it_learns(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adadelta, "EPOCHS", 300)
     counts, labels = samples(6000)
     chosen = readout.READOUTS[name]
+    if isinstance(chosen, kernel.KernelRecipe):
+        chosen = replace(chosen, centres=400, centres_tried=200)
     x = readout.features(counts[:5000])
     trained = readout.train(x, labels[:5000], 1000, chosen)
     said = trained.classes(readout.features(counts[5000:], x.largest))
     assert np.mean(said == labels[5000:]) > 0.95
-    assert trained.validation == np.mean(trained.classes(x[4000:]) == labels[4000:5000])
+    if name in ("soft", "adadelta", "hard"):  # the others learn again, from these samples too
+        assert trained.validation == np.mean(trained.classes(x[4000:]) == labels[4000:5000])
 
 
 def test_it_finds_the_minimum(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,3 +184,54 @@ def test_what_is_not_installed_is_told_before_anything_runs(
 def test_there_is_no_other_readout() -> None:
     with pytest.raises(RequestError, match="Did you mean 'soft'"):
         readout.recipe("sotf")
+
+
+def test_the_kernel_read_out_solves_its_equations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside scikit-learn's ridge regression on likenesses written out: the same decisions, whatever the size of a block."""
+    from sklearn.linear_model import Ridge
+
+    monkeypatch.setattr(kernel, "BLOCK", 7 * 500)
+    counts, labels = samples(500, 6)
+    x = readout.features(counts)
+    recipe = kernel.KernelRecipe(roots=(True,), steepness=(1.0,), penalties=(1e-3,))
+    one = readout.train(x, labels, 100, recipe)
+    assert isinstance(one, kernel.KernelTrained)
+    assert [(t["centres"], t["features"]) for t in one.tried] == [(400, "roots of shares")] * 2
+
+    shown = np.sqrt(x.unpacked().astype(float))
+    squared = ((shown[:, None] - shown[None, :400]) ** 2).sum(axis=2)
+    likeness = np.exp(-squared / shown[:400].var(axis=0).sum())
+    wanted = np.eye(10)[labels] - 0.1
+    for learned, coefficients in ((400, None), (500, one.coefficients)):
+        ridge = Ridge(alpha=1e-3 * learned, fit_intercept=False).fit(likeness[:learned], wanted[:learned])
+        if coefficients is not None:
+            np.testing.assert_allclose(coefficients, ridge.coef_.T, atol=1e-4)
+            np.testing.assert_array_equal(one.classes(x), np.argmax(ridge.predict(likeness), axis=1))
+        else:
+            said = np.argmax(ridge.predict(likeness[400:]), axis=1)
+            assert one.validation == np.mean(said == labels[400:])
+
+
+def test_the_kernel_read_out_takes_what_is_best_on_validation() -> None:
+    """Of likenesses that vanish at any distance nothing is learned, nor under a huge penalty."""
+    counts, labels = samples(600)
+    recipe = kernel.KernelRecipe(50, 40, (False,), (1e6, 1.0), (1e6, 1e-4))
+    one = readout.train(readout.features(counts), labels, 200, recipe)
+    assert isinstance(one, kernel.KernelTrained)
+    assert (one.steepness, one.penalty) == (1.0, 1e-4)
+    assert [(t["centres"], t["steepness"], t["penalty"]) for t in one.tried] == [
+        (40, 1e6, 1e6),
+        (40, 1e6, 1e-4),
+        (40, 1.0, 1e6),
+        (40, 1.0, 1e-4),
+        (50, 1.0, 1e6),
+        (50, 1.0, 1e-4),
+    ]
+    assert one.validation == one.tried[-1]["validation_accuracy"] > 0.9
+
+
+def test_14_silence_has_likenesses_without_nan() -> None:
+    x = readout.features(np.zeros((40, 8), np.uint8))
+    one = readout.train(x, np.arange(40) % 10, 10, readout.recipe("kernel"))
+    assert isinstance(one, kernel.KernelTrained) and np.all(np.isfinite(one.coefficients))
+    assert np.ptp(one.classes(x)) == 0

@@ -191,7 +191,7 @@ def liquid(
             session.run(min(PERIOD_MS, steps - begin))
 
     @cache
-    def read_out() -> tuple[readout.Trained, float]:
+    def read_out() -> tuple[readout.Trained | readout.KernelTrained, float]:
         ready = made()[0]
         training = ready.dataset.training
         drives = {"training": (training, ready.drives["training"])}

@@ -1,4 +1,4 @@
-"""The read-out: one linear layer on spike counts, the only thing that is trained with labels."""
+"""The read-out of spike counts, the only thing that is trained with labels: one linear layer, but for ``kernel``."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from neurodeploy.errors import RequestError, ToolchainMissingError, did_you_mean
-from neurodeploy.lsm import adadelta
+from neurodeploy.lsm import adadelta, kernel
 from neurodeploy.lsm.data import CLASSES
+from neurodeploy.lsm.kernel import KernelRecipe, KernelTrained
 
 SOFT = float(np.exp(1) / (np.exp(1) + (CLASSES - 1) * np.exp(-1)))
 """Target of the right class: softmax of +1 for it and -1 for the others, 0.451 (``NALSM_OUTPUT_LAYER.py``)."""
@@ -68,14 +69,16 @@ CANDIDATES = tuple(
 )
 """What ``chosen`` chooses from: strong penalties suit small liquids, roots large ones, in which a neuron spikes once or twice."""
 
-READOUTS = {
+READOUTS: dict[str, Recipe | KernelRecipe] = {
     "soft": Recipe(SOFT, 5e-10),
     "adadelta": Recipe(SOFT, 5e-10, adadelta=True),
     "hard": Recipe(1.0, 1e-5),
     "refitted": Recipe(1.0, 1e-5, again=True),
     "chosen": Recipe(1.0, 0.0, again=True, among=CANDIDATES),
+    "kernel": KernelRecipe(),
 }
-"""By name; ``soft`` has the authors' targets and penalty, and of ``chosen`` those of the candidate that is taken count."""
+"""By name; ``soft`` has the authors' targets and penalty, and of ``chosen`` those of the candidate that is taken count.  All
+but ``kernel`` are linear."""
 
 ITERATIONS = 500
 """Of L-BFGS, at most."""
@@ -130,9 +133,9 @@ class Features:
         x *= self.factors[:, None]
         return np.sqrt(x, out=x) if self.roots else x
 
-    def blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
-        """A few samples at a time, unpacked."""
-        step = max(1, VALUES // max(1, self.counts.shape[1]))
+    def blocks(self, step: int = 0) -> Iterator[tuple[slice, np.ndarray]]:
+        """`step` samples at a time, or a few, unpacked."""
+        step = step or max(1, VALUES // max(1, self.counts.shape[1]))
         for begin in range(0, len(self), step):
             rows = slice(begin, min(begin + step, len(self)))
             yield rows, self[rows].unpacked()
@@ -184,7 +187,7 @@ class Trained:
         return np.concatenate([np.argmax(x @ self.weights + self.bias, axis=1) for _, x in features.blocks()])
 
 
-def recipe(name: str) -> Recipe:
+def recipe(name: str) -> Recipe | KernelRecipe:
     """The recipe called `name`, where what it needs is installed."""
     try:
         import threadpoolctl  # noqa: F401
@@ -206,14 +209,16 @@ def train(
     x: Features,
     labels: np.ndarray,
     validation: int,
-    chosen: Recipe,
+    chosen: Recipe | KernelRecipe,
     progress: Callable[[str, int, int], None] | None = None,
-) -> Trained:
+) -> Trained | KernelTrained:
     """Learn from all samples but the last `validation`; the weights of the iteration that classifies those best.
 
-    See :func:`descend`.  Of several recipes, the one that classifies them best.  Where the recipe says so, everything is then
-    learned again, from all samples, in as many iterations.
+    See :func:`descend`, and for likenesses :func:`neurodeploy.lsm.kernel.train`.  Of several recipes, the one that classifies
+    them best.  Where the recipe says so, everything is then learned again, from all samples, in as many iterations.
     """
+    if isinstance(chosen, KernelRecipe):
+        return kernel.train(x, labels, validation, chosen, progress)
     several = chosen.among or (chosen,)
     tried: list[Trained] = []
     for k, one in enumerate(several):

@@ -322,7 +322,7 @@ def _describe(
     shown: Shown,
     engine: Shown | None,
     said: dict[str, np.ndarray],
-    trained: readout.Trained,
+    trained: readout.Trained | readout.KernelTrained,
     learn_from: str,
     rules: str,
 ) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -27,7 +27,7 @@ def tune(
     design: Design,
     dataset: Dataset,
     drive: Drive,
-    recipe: readout.Recipe,
+    recipe: readout.Recipe | readout.KernelRecipe,
     processes: int,
     scheduler: str | None = None,
     progress: Callable[[str, int, int], None] | None = None,

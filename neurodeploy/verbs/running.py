@@ -335,7 +335,7 @@ def lsm(
     readout: Annotated[
         str,
         typer.Option(
-            help="soft (the authors' targets), adadelta (their training too), hard, refitted or chosen."
+            help="soft (the authors' targets), adadelta (their training too), hard, refitted, chosen or kernel."
         ),
     ] = "soft",
     kernel_quality: Annotated[
