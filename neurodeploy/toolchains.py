@@ -15,7 +15,6 @@ import os
 import platform
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -26,6 +25,7 @@ from pathlib import Path
 
 from neurodeploy import cache
 from neurodeploy.errors import EnvironmentMissingError, RequestError, ToolchainMissingError, did_you_mean
+from neurodeploy.processes import started
 
 STAMP = "neurodeploy-stamp.json"
 OFFLINE = "NEURODEPLOY_OFFLINE"
@@ -245,30 +245,16 @@ def _build(toolchain: Toolchain, base: Path, say: Say, lock: int) -> None:
 
 def _step(toolchain: Toolchain, command: list[str], doing: str, lock: int) -> str:
     """Run one command of an installation; what it prints matters only where it fails."""
-    early: list[int] = []  # a Ctrl-C waits until what is started can be ended
-    handler = signal.signal(signal.SIGINT, lambda number, frame: early.append(number))
-    try:
-        process = subprocess.Popen(
-            command,
-            env={name: value for name, value in os.environ.items() if not name.startswith("PYTHON")},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            pass_fds=(lock,),
-            start_new_session=True,  # Ctrl-C reaches us, and we end it with all it has started
-        )
-        try:
-            signal.signal(signal.SIGINT, handler)
-            if early:
-                raise KeyboardInterrupt
-            out, errors = process.communicate()
-        except BaseException:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            raise
-    finally:
-        signal.signal(signal.SIGINT, handler)
+    with started(
+        command,
+        env={name: value for name, value in os.environ.items() if not name.startswith("PYTHON")},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        pass_fds=(lock,),
+    ) as process:
+        out, errors = process.communicate()
     if process.returncode:
         lines = [line.strip() for line in (errors + out).splitlines() if line.strip()]
         said = [line for line in lines if line.lower().startswith("error")] or lines

@@ -20,7 +20,7 @@ from neurodeploy.delays.images import embedded
 from neurodeploy.delays.motions import Motions
 from neurodeploy.delays.movies import MovieSettings, make_movie
 from neurodeploy.delays.synapses import prune, shorten
-from neurodeploy.delays.train_application import TASKS, choose_settings, signals_wait, train_delays
+from neurodeploy.delays.train_application import TASKS, choose_settings, train_delays
 from neurodeploy.errors import RequestError, RunError, ToolchainMissingError
 
 TINY = replace(TASKS["small"], movies=2, voxels=32, steps=12, height=24, width=24, start_sd=0.01, side=5)
@@ -233,16 +233,6 @@ def test_a_signal_lets_a_step_end_and_the_checkpoint_goes_on_bit_for_bit(
     models = [layers.load(run.folder / "model.npz") for run in (whole, resumed)]
     assert np.array_equal(models[0].weights, models[1].weights)
     assert np.array_equal(models[0].bias, models[1].bias)
-
-
-def test_a_signal_that_is_ignored_stays_so() -> None:
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        with signals_wait() as came:
-            signal.raise_signal(signal.SIGINT)
-        assert not came and signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def test_a_checkpoint_that_cannot_be_written_is_named_and_the_old_one_stays(tmp_path, monkeypatch) -> None:

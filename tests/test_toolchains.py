@@ -221,23 +221,6 @@ def test_ctrl_c_leaves_nothing_and_no_process(machine: Machine) -> None:
     assert not anyone_lives(pip)
 
 
-def test_ctrl_c_while_a_step_starts_ends_it_too(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It comes when the process is there, and before there is anything to end it by."""
-    started: list[int] = []
-    popen = subprocess.Popen
-
-    def interrupted(*command, **more):
-        process = popen(*command, **more)
-        started.append(process.pid)
-        os.kill(os.getpid(), signal.SIGINT)
-        return process
-
-    monkeypatch.setattr(subprocess, "Popen", interrupted)
-    with (machine.root / "lock").open("w") as lock, pytest.raises(KeyboardInterrupt):
-        toolchains._step(LAVA, ["sleep", "600"], "wait", lock.fileno())
-    assert len(started) == 1 and not anyone_lives(started[0])
-
-
 def test_a_killed_installation_counts_for_nothing_and_the_next_one_waits_for_what_it_has_started(
     machine: Machine,
 ) -> None:

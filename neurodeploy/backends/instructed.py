@@ -15,6 +15,7 @@ from typing import Any
 
 from neurodeploy.backends.base import Progress
 from neurodeploy.errors import RunError
+from neurodeploy.processes import end, started
 
 IN_WORDS = {
     "spikes": "read spikes",
@@ -64,21 +65,22 @@ class InstructedProcess:
         self.folder, self.log, self.tool, self.limit = folder, log, tool, limit
         self._rest = b""
         own = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-        with log.open("ab") as output:
-            self.process = subprocess.Popen(
+        with (
+            log.open("ab") as output,
+            started(
                 command,
                 cwd=folder,
                 env=own | (environment or {}),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=output,
-                start_new_session=True,  # Ctrl-C reaches us, and we end it
-            )
-        try:
-            self._answer(limit, None, "start")
-        except BaseException:
-            self.kill()
-            raise
+            ) as self.process,
+        ):
+            try:
+                self._answer(limit, None, "start")
+            except BaseException:
+                self.kill()
+                raise
 
     def ask(
         self, do: str, progress: Progress | None = None, limit: float | None = None, **more: Any
@@ -146,10 +148,4 @@ class InstructedProcess:
 
     def kill(self) -> None:
         """End the process and all it has started."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-        for pipe in (self.process.stdin, self.process.stdout):
-            with contextlib.suppress(OSError):
-                if pipe:
-                    pipe.close()
+        end(self.process)

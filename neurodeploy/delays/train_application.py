@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import csv
 import os
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +22,7 @@ from neurodeploy.delays.motions import SPEEDS, Motions
 from neurodeploy.delays.movies import refuse_small
 from neurodeploy.delays.training import State, TrainingSettings
 from neurodeploy.errors import RequestError, did_you_mean
+from neurodeploy.processes import signals_wait
 from neurodeploy.recording import command_line, default_folder, run_directory
 from neurodeploy.report.page import leave_run
 
@@ -151,35 +149,6 @@ def train_delays(
             )
         data = write_training(unfinished, state, settings, learned_from, executor.name)
     return Trained(data, wanted)
-
-
-@contextmanager
-def signals_wait() -> Iterator[list[int]]:
-    """SIGINT and SIGTERM act after the block; the list has the first that came.  A second one acts at once."""
-    came: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield came
-        return
-
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    before = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}
-
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    def keep(number: int, _: Any) -> None:
-        came.append(number)
-        restore()
-
-    for number in before:
-        signal.signal(number, keep)
-    try:
-        yield came
-    finally:
-        restore()
-    if came:
-        signal.raise_signal(came[0])
 
 
 def write_training(

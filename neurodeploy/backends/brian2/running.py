@@ -25,6 +25,7 @@ from neurodeploy.backends.brian2.loihi_learning import Learner
 from neurodeploy.backends.brian2.structure import SOURCES, Structure
 from neurodeploy.backends.brian2.trials.structure import TrialStructure
 from neurodeploy.errors import RunError
+from neurodeploy.processes import end, started
 
 SPARE_SOURCES = 1024
 """Room for source spikes in one step beyond one a source: a source may spike twice in a step."""
@@ -50,7 +51,7 @@ class Engine:
 
     def __init__(self, command: list[str], folder: Path, greeting: str, threads: int = 1) -> None:
         self.folder = folder
-        self.process = subprocess.Popen(
+        with started(
             command,
             cwd=folder,
             env=os.environ | {"OMP_NUM_THREADS": str(threads)},
@@ -58,12 +59,10 @@ class Engine:
             stdout=subprocess.PIPE,
             stderr=(folder / "errors.txt").open("w"),
             text=True,
-            start_new_session=True,  # Ctrl-C reaches us, and we end it
-        )
-        answer = self.process.stdout.readline().strip() if self.process.stdout else ""
-        if answer != greeting:
-            self.end()
-            raise EngineUnusable(answer)
+        ) as self.process:
+            answer = self.process.stdout.readline().strip() if self.process.stdout else ""
+            if answer != greeting:
+                raise EngineUnusable(answer)
 
     def ask(self, instruction: str, progress=None) -> None:
         """Send one instruction and wait until it is done."""
@@ -110,13 +109,7 @@ class Engine:
         return None
 
     def end(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        for pipe in (self.process.stdin, self.process.stdout):
-            with contextlib.suppress(OSError):
-                if pipe:
-                    pipe.close()
+        end(self.process)
 
 
 class EngineUnusable(Exception):

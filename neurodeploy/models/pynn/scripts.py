@@ -7,10 +7,8 @@ end.  What comes after the first ``run`` is not executed.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pickle
-import signal
 import subprocess
 import sys
 import tempfile
@@ -19,6 +17,7 @@ from pathlib import Path
 
 from neurodeploy.errors import RequestError, RunError
 from neurodeploy.models.network import Network
+from neurodeploy.processes import end, started
 
 TIME_LIMIT = 600.0
 """Seconds that a script may take to build its model."""
@@ -111,15 +110,16 @@ def capture(script: Path, arguments: list[str]) -> Captured:
 def _execute(script: Path, arguments: list[str], answer: Path, printed: Path) -> str:
     """Run the script in a process of its own; gives what it printed last."""
     command = [sys.executable, "-m", "neurodeploy.models.pynn.script_process"]
-    with printed.open("wb") as output:
-        process = subprocess.Popen(
+    with (
+        printed.open("wb") as output,
+        started(
             [*command, str(answer), str(script), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             env=os.environ | {"MPLBACKEND": "Agg"},
-            start_new_session=True,
-        )
+        ) as process,
+    ):
         try:
             process.wait(TIME_LIMIT)
         except subprocess.TimeoutExpired:
@@ -127,9 +127,6 @@ def _execute(script: Path, arguments: list[str], answer: Path, printed: Path) ->
                 f"{script} did not come to a run within {TIME_LIMIT:g} s",
                 fix="make its model smaller, or see whether it waits for something",
             ) from None
-        finally:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        end(process)  # it has ended; what it has started may not have
     lines = printed.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-LINES:]
     return "".join(f"\n  | {line}" for line in lines)

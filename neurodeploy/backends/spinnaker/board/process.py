@@ -6,15 +6,16 @@ import contextlib
 import json
 import os
 import select
-import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import IO
 
 from neurodeploy.backends.spinnaker.board import SO_FAR
 from neurodeploy.backends.spinnaker.board.faults import parse
 from neurodeploy.errors import RunError
+from neurodeploy.processes import end, started
 
 START_SECONDS = 60.0
 LAST_LINE = 200
@@ -68,30 +69,26 @@ class BoardProcess:
 
     def __enter__(self) -> BoardProcess:
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-        with contextlib.ExitStack() as stack:
-            log = stack.enter_context(self.log.open("ab")) if self.log else subprocess.DEVNULL
-            self._process = subprocess.Popen(
+        with (
+            self.log.open("ab") if self.log else contextlib.nullcontext(subprocess.DEVNULL) as log,
+            started(
                 self._command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 env=environment,
-                start_new_session=True,  # Ctrl-C reaches us, and we end it
-            )
-        try:
-            hello = self._hello()
-        except BaseException:
-            self.end()
-            raise
-        self.address, self.engine = hello["address"], hello["engine"]
+            ) as process,
+        ):
+            assert process.stdout
+            hello = self._hello(process.stdout)
+            self.address, self.engine, self._process = hello["address"], hello["engine"], process
         return self
 
-    def _hello(self) -> dict[str, str]:
-        assert self._process and self._process.stdout
+    def _hello(self, said: IO[bytes]) -> dict[str, str]:
         until, received = time.monotonic() + START_SECONDS, b""
         while not received.endswith(b"\n"):
-            if select.select([self._process.stdout], [], [], max(0.0, until - time.monotonic()))[0]:
-                piece = os.read(self._process.stdout.fileno(), 4096)
+            if select.select([said], [], [], max(0.0, until - time.monotonic()))[0]:
+                piece = os.read(said.fileno(), 4096)
                 received += piece
                 if piece:
                     continue
@@ -129,9 +126,5 @@ class BoardProcess:
         """End it; safe to call twice."""
         if self._process is None:
             return
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        if self._process.stdout:
-            self._process.stdout.close()
+        end(self._process)
         self._process = None
