@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from neurodeploy.errors import RequestError
+from neurodeploy.lsm import application, readout
 from neurodeploy.lsm.application import Request, choose_design, choose_features, choose_snapshots, run_lsm
+from neurodeploy.lsm.data import Dataset, Images
 from neurodeploy.lsm.model import EXCITATORY, INHIBITORY, INPUT, Design, build, wire
 
 SEEDS = 20
@@ -84,6 +86,51 @@ def test_a_wrong_request_leaves_nothing(tmp_path, wrong: dict, words: str) -> No
     with pytest.raises(RequestError, match=words):
         run_lsm(Request(out=tmp_path / "run", **wrong))
     assert list(tmp_path.iterdir()) == []
+
+
+def mnist_sized() -> Dataset:
+    training, test = (Images(None, np.zeros(count, np.uint8)) for count in (60_000, 10_000))
+    return Dataset("mnist", training, test, 10_000)
+
+
+@pytest.mark.parametrize(
+    "asked, gigabytes, fix",
+    [
+        ({"liquids": 64, "neurons": 8000}, 71.68, "--liquids 14,"),
+        ({"liquids": 2, "neurons": 150_000}, 42.0, "--liquids 1,"),
+        ({"neurons": 300_000}, 21.0, "use fewer images"),
+        ({"readout": "kernel", "neurons": 125_000}, 8.75 + 8.0 + 1.6, "use another read-out"),
+    ],
+)
+def test_counts_that_exceed_the_memory_are_refused(
+    monkeypatch, asked: dict, gigabytes: float, fix: str
+) -> None:
+    """A byte a neuron and image, twice of several liquids; for the kernel 16,000 centres and two matrices of 10,000 x 10,000."""
+    request = Request(dataset="mnist", **asked)
+    chosen = readout.recipe(request.readout)
+    monkeypatch.setattr(application, "machine_memory", lambda: 16_000_000_000)
+    with pytest.raises(RequestError, match=f"take {gigabytes:.3g} GB.* has 16 GB") as told:
+        application.refuse_beyond_memory(request, mnist_sized(), chosen)
+    assert fix in told.value.fix and told.value.exit_code == 2
+    monkeypatch.setattr(application, "machine_memory", lambda: round(gigabytes * 1e9))
+    application.refuse_beyond_memory(request, mnist_sized(), chosen)
+    monkeypatch.setattr(application, "machine_memory", lambda: None)
+    application.refuse_beyond_memory(request, mnist_sized(), chosen)
+
+
+def test_nothing_is_run_without_the_memory(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(application, "machine_memory", lambda: 2 * 1000 * 1797)
+    with pytest.raises(RequestError, match="3 liquids of 1,000 neurons and 1,797 images") as told:
+        run_lsm(Request(out=tmp_path / "run", liquids=3))
+    assert "--liquids 1," in told.value.fix and list(tmp_path.iterdir()) == []
+
+
+def test_a_system_may_not_tell_its_memory(monkeypatch) -> None:
+    assert application.machine_memory() > 1 << 28
+    monkeypatch.setattr("os.sysconf", lambda name: -1)
+    assert application.machine_memory() is None
+    monkeypatch.delattr("os.sysconf")
+    assert application.machine_memory() is None
 
 
 def test_defaults_depend_on_the_rest() -> None:

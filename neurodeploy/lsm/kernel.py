@@ -42,6 +42,11 @@ class KernelRecipe:
     steepness: tuple[float, ...] = (0.5, 1.0, 2.0)
     penalties: tuple[float, ...] = (1e-8, 1e-7, 1e-6)
 
+    def memory(self, samples: int, neurons: int) -> int:
+        """Bytes beside the counts: all centres in single precision, two matrices of likenesses in double."""
+        centres, tried = min(self.centres, samples), min(self.centres_tried, samples)
+        return 4 * neurons * (centres + len(self.roots) * tried) + 2 * 8 * centres**2
+
 
 @dataclass
 class Likeness:
@@ -79,7 +84,8 @@ class Likeness:
         mean = total / len(x)
         scale = square / len(x) - float(mean @ mean)
         at = np.linspace(0, len(x) - 1, min(count, len(x))).astype(int)
-        centres = replace(x, counts=x.counts[at], factors=x.factors[at]).unpacked() - mean.astype(np.float32)
+        centres = replace(x, counts=x.counts[at], factors=x.factors[at]).unpacked()
+        centres -= mean.astype(np.float32)
         return cls(mean.astype(np.float32), max(scale, 1e-12), centres, roots)
 
     def distances(self, x: Features) -> Iterator[tuple[slice, np.ndarray]]:
