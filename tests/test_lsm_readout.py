@@ -216,7 +216,9 @@ def test_the_kernel_read_out_takes_what_is_best_on_validation() -> None:
     """Of likenesses that vanish at any distance nothing is learned, nor under a huge penalty."""
     counts, labels = samples(600)
     recipe = kernel.KernelRecipe(50, 40, (False,), (1e6, 1.0), (1e6, 1e-4))
-    one = readout.train(readout.features(counts), labels, 200, recipe)
+    seen: list[tuple[str, int, int]] = []
+    one = readout.train(readout.features(counts), labels, 200, recipe, lambda *told: seen.append(told))
+    assert seen[-1] == ("read-out", 400 * 40 + 600 * 50, 400 * 40 + 600 * 50)
     assert isinstance(one, kernel.KernelTrained)
     assert (one.steepness, one.penalty) == (1.0, 1e-4)
     assert [(t["centres"], t["steepness"], t["penalty"]) for t in one.tried] == [

@@ -83,7 +83,7 @@ class Likeness:
             square += float(np.einsum("ki,ki->", some, some, dtype=np.float64))
         mean = total / len(x)
         scale = square / len(x) - float(mean @ mean)
-        at = np.linspace(0, len(x) - 1, min(count, len(x))).astype(int)
+        at = np.linspace(0, len(x) - 1, count).astype(int)
         centres = replace(x, counts=x.counts[at], factors=x.factors[at]).unpacked()
         centres -= mean.astype(np.float32)
         return cls(mean.astype(np.float32), max(scale, 1e-12), centres, roots)
@@ -201,55 +201,47 @@ def train(
     progress : function, optional
     """
     learned = len(labels) - validation
-    steps = 2 * len(recipe.roots) + 4
-    done = 0
+    tried_with, centres = min(recipe.centres_tried, learned), min(recipe.centres, learned)
+    done, total = 0, len(recipe.roots) * learned * tried_with + len(labels) * centres
 
-    def step() -> None:
+    def add(sums: list[Sums], likeness: Likeness, begin: int, end: int) -> None:
         nonlocal done
-        done += 1
-        if progress is not None:
-            progress("read-out", done, steps)
+        for rows, distances in likeness.distances(x[begin:end]):
+            for one in sums:
+                one.add(distances, labels[begin:end][rows])
+            done += distances.size
+            if progress is not None:
+                progress("read-out", done, total)
 
     def summed(likeness: Likeness, steepness: tuple[float, ...]) -> list[Sums]:
         size = len(likeness.centres)
         sums = [Sums(one, np.zeros((size, size)), np.zeros((size, CLASSES))) for one in steepness]
-        for rows, distances in likeness.distances(x[:learned]):
-            for one in sums:
-                one.add(distances, labels[:learned][rows])
+        add(sums, likeness, 0, learned)
         return sums
 
     def best_of(likeness: Likeness, sums: list[Sums]) -> KernelTrained:
-        best: KernelTrained | None = None
-        for one in sums:
-            for penalty in recipe.penalties:
-                found = KernelTrained(likeness, one.steepness, penalty, one.solved(penalty), 0.0)
-                found.validation = float(np.mean(found.classes(x[learned:]) == labels[learned:]))
-                tried.append(facts(found))
-                if best is None or found.validation > best.validation:
-                    best = found
-        assert best is not None
-        return best
+        found = [
+            KernelTrained(likeness, one.steepness, penalty, one.solved(penalty), 0.0)
+            for one in sums
+            for penalty in recipe.penalties
+        ]
+        for one in found:
+            one.validation = float(np.mean(one.classes(x[learned:]) == labels[learned:]))
+            tried.append(facts(one))
+        return max(found, key=lambda one: one.validation)
 
     tried: list[dict[str, Any]] = []
     fewer: list[KernelTrained] = []
     for roots in recipe.roots:
-        likeness = Likeness.to_some(x[:learned], recipe.centres_tried, roots)
-        sums = summed(likeness, recipe.steepness)
-        step()
-        fewer.append(best_of(likeness, sums))
-        step()
+        likeness = Likeness.to_some(x[:learned], tried_with, roots)
+        fewer.append(best_of(likeness, summed(likeness, recipe.steepness)))
     first = max(fewer, key=lambda one: one.validation)
-    likeness = Likeness.to_some(x[:learned], recipe.centres, first.likeness.roots)
+    likeness = Likeness.to_some(x[:learned], centres, first.likeness.roots)
     sums = summed(likeness, (first.steepness,))
-    step()
     best = best_of(likeness, sums)
-    step()
-    for rows, distances in likeness.distances(x[learned:]):
-        sums[0].add(distances, labels[learned:][rows])
-    step()
+    add(sums, likeness, learned, len(labels))
     best.coefficients = sums[0].solved(best.penalty)
     best.tried = tried
-    step()
     return best
 
 
