@@ -202,14 +202,15 @@ def test_the_kernel_read_out_solves_its_equations(monkeypatch: pytest.MonkeyPatc
     squared = ((shown[:, None] - shown[None, :400]) ** 2).sum(axis=2)
     likeness = np.exp(-squared / shown[:400].var(axis=0).sum())
     wanted = np.eye(10)[labels] - 0.1
-    for learned, coefficients in ((400, None), (500, one.coefficients)):
-        ridge = Ridge(alpha=1e-3 * learned, fit_intercept=False).fit(likeness[:learned], wanted[:learned])
-        if coefficients is not None:
-            np.testing.assert_allclose(coefficients, ridge.coef_.T, atol=1e-4)
-            np.testing.assert_array_equal(one.classes(x), np.argmax(ridge.predict(likeness), axis=1))
-        else:
-            said = np.argmax(ridge.predict(likeness[400:]), axis=1)
-            assert one.validation == np.mean(said == labels[400:])
+
+    def ridge(learned: int) -> Ridge:
+        return Ridge(alpha=1e-3 * learned, fit_intercept=False).fit(likeness[:learned], wanted[:learned])
+
+    said = np.argmax(ridge(400).predict(likeness[400:]), axis=1)
+    assert one.validation == np.mean(said == labels[400:])
+    again = ridge(500)
+    np.testing.assert_allclose(one.coefficients, again.coef_.T, atol=1e-4)
+    np.testing.assert_array_equal(one.classes(x), np.argmax(again.predict(likeness), axis=1))
 
 
 def test_the_kernel_read_out_takes_what_is_best_on_validation() -> None:

@@ -131,12 +131,11 @@ class KernelTrained:
 
     def classes(self, features: Features) -> np.ndarray:
         """The class of each sample whose share in the likeness is largest."""
-        return np.concatenate(
-            [
-                np.argmax(np.exp(-self.steepness * d) @ self.coefficients, axis=1)
-                for _, d in self.likeness.distances(features)
-            ]
-        )
+        return np.concatenate([self.at(d) for _, d in self.likeness.distances(features)])
+
+    def at(self, distances: np.ndarray) -> np.ndarray:
+        """The classes of samples at such distances from the centres."""
+        return np.argmax(np.exp(-self.steepness * distances) @ self.coefficients, axis=1)
 
 
 @dataclass
@@ -225,8 +224,11 @@ def train(
             for one in sums
             for penalty in recipe.penalties
         ]
-        for one in found:
-            one.validation = float(np.mean(one.classes(x[learned:]) == labels[learned:]))
+        said = np.concatenate(
+            [[one.at(distances) for one in found] for _, distances in likeness.distances(x[learned:])], axis=1
+        )
+        for one, classes in zip(found, said, strict=True):
+            one.validation = float(np.mean(classes == labels[learned:]))
             tried.append(facts(one))
         return max(found, key=lambda one: one.validation)
 
