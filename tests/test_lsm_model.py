@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -125,11 +127,13 @@ def test_nothing_is_run_without_the_memory(tmp_path, monkeypatch) -> None:
     assert "--liquids 1," in told.value.fix and list(tmp_path.iterdir()) == []
 
 
-def test_a_system_may_not_tell_its_memory(monkeypatch) -> None:
+def test_memory_is_what_the_library_tells(monkeypatch) -> None:
+    from distributed import system
+
     assert application.machine_memory() > 1 << 28
-    monkeypatch.setattr("os.sysconf", lambda name: -1)
-    assert application.machine_memory() is None
-    monkeypatch.delattr("os.sysconf")
+    monkeypatch.setattr(system, "memory_limit", lambda: 3_000_000_000)
+    assert application.machine_memory() == 3_000_000_000
+    monkeypatch.setitem(sys.modules, "distributed.system", None)
     assert application.machine_memory() is None
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from neurodeploy.chips import spinnaker, spinnaker_fixed
 from neurodeploy.errors import RequestError, RunError
-from neurodeploy.lsm import network, presentation
+from neurodeploy.lsm import network, presentation, readout, target_application
 from neurodeploy.lsm.application import Request
 from neurodeploy.lsm.model import Design, build
 from neurodeploy.lsm.target_application import refuse, refuse_without_backend, run_on_target
@@ -102,4 +103,36 @@ def test_a_wrong_target_is_told_before_the_liquid_forms(backend, more, said, tmp
     monkeypatch.setattr("neurodeploy.lsm.target_application.prepare", None)
     with pytest.raises(RequestError, match=said):
         run_on_target(replace(options(backend), **more), Request(out=tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_board_is_asked_for_when_all_else_is_done(tmp_path, monkeypatch) -> None:
+    """What takes long and can fail stands before it, so that nothing loses what the board answered."""
+    done: list[str] = []
+    images = SimpleNamespace(labels=np.zeros(4, np.uint8))
+    dataset = SimpleNamespace(training=images, test=images, validation=1)
+    ready = SimpleNamespace(dataset=dataset, drives={"test": None}, network=None, liquid=None)
+
+    def stands_in(name: str, found: object) -> object:
+        def step(*_: object) -> object:
+            done.append(name)
+            return found
+
+        return step
+
+    def show(*given: object) -> None:
+        done.append(str(given[6]))
+        if given[6] == "spinnaker":
+            raise RunError("The board does not answer", why="in this test", fix="none")
+
+    monkeypatch.setattr(target_application, "_refuse_early", lambda *_: None)
+    monkeypatch.setattr(target_application, "prepare", stands_in("liquid", ready))
+    monkeypatch.setattr(
+        target_application, "_training_counts", stands_in("counts", np.ones((4, 2), np.uint8))
+    )
+    monkeypatch.setattr(readout, "train", stands_in("read-out", None))
+    monkeypatch.setattr(target_application, "show", show)
+    with pytest.raises(RunError, match="does not answer"):
+        run_on_target(options("spinnaker"), Request(out=tmp_path / "run"))
+    assert done == ["liquid", "counts", "read-out", "brian2", "spinnaker"]
     assert not (tmp_path / "run").exists()

@@ -258,7 +258,7 @@ def refuse_beyond_memory(request: Request, dataset: Dataset, chosen: Recipe | Ke
     fewer = next((k for k in range(request.liquids - 1, 0, -1) if needed(k) <= there), None)
     raise RequestError(
         f"{said_size(request.liquids, request.neurons)} and {training + test:,} images take"
-        f" {needed(request.liquids) / 1e9:.3g} GB of memory at least; this machine has {there / 1e9:.3g} GB",
+        f" {needed(request.liquids) / 1e9:.3g} GB of memory at least; this machine, or its container, has {there / 1e9:.3g} GB",
         why="all spike counts are held in memory, a byte for each neuron and image"
         + ("; those of several liquids twice, while they are put side by side" if request.liquids > 1 else "")
         + ("; --readout kernel has centres and likenesses beside them" if likeness else ""),
@@ -269,12 +269,12 @@ def refuse_beyond_memory(request: Request, dataset: Dataset, chosen: Recipe | Ke
 
 
 def machine_memory() -> int | None:
-    """Bytes; None where the system does not tell."""
+    """Bytes, of a container its limit; None where the library that tells is not installed."""
     try:
-        pages, page = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
+        from distributed.system import memory_limit
+    except ImportError:
         return None
-    return pages * page if pages > 0 else None
+    return memory_limit()
 
 
 def run_lsm(request: Request, progress: Progress | None = None) -> Result:

@@ -1,7 +1,8 @@
 """``neurodeploy run lsm --backend``: the formed liquid, frozen, on a target; images as the same input spikes on every one.
 
-The liquid forms, and the read-out learns, as in every other run.  Then test images are shown on the target, its spikes are
-counted there, and the read-out decides here.  On a chip's tools every count is compared with the engine's in the chip's
+The liquid forms, and the read-out learns, as in every other run.  Only then is the target asked for: nothing that takes long
+comes after it, and can lose what it answered.  Test images are shown there, its spikes are counted, and the read-out decides
+here.  On a chip's tools every count is compared with the engine's in the chip's
 numbers.  ``decisions.csv`` has every image, ``counts.npz`` every count; ``metrics.json``, ``run.json`` and the page as for every
 run.
 """
@@ -175,10 +176,12 @@ def run_on_target(
         wall["liquid"] = time.perf_counter() - began
 
         started = time.perf_counter()
-        shown = show(
-            ready.network, ready.liquid, test, ready.drives["test"], "test", given, options.backend, progress
-        )
-        wall["images"] = time.perf_counter() - started
+        training = _training_counts(ready, given, options, request, learn_from, progress)
+        wall["training counts"] = time.perf_counter() - started
+        started = time.perf_counter()
+        x = readout.features(training)
+        trained = readout.train(x, dataset.training.labels, dataset.validation, chosen, progress)
+        wall["read-out"] = time.perf_counter() - started
 
         started = time.perf_counter()
         rules = ENGINE_RULES.get(options.backend)
@@ -193,18 +196,17 @@ def run_on_target(
             wall["engine"] = time.perf_counter() - started
 
         started = time.perf_counter()
-        training = _training_counts(ready, given, options, request, learn_from, progress)
-        wall["training counts"] = time.perf_counter() - started
-        started = time.perf_counter()
-        x = readout.features(training)
-        trained = readout.train(x, dataset.training.labels, dataset.validation, chosen, progress)
+        shown = show(
+            ready.network, ready.liquid, test, ready.drives["test"], "test", given, options.backend, progress
+        )
+        wall["images"] = time.perf_counter() - started
         said = {
             f"the target, {shown.report.executed_by}": trained.classes(
                 readout.features(shown.counts, x.largest)
             ),
             "the model in floating point": trained.classes(readout.features(shown.in_model, x.largest)),
         }
-        wall["read-out"] = time.perf_counter() - started
+
         data, facts = _describe(
             options, request, ready, shown, engine, said, trained, learn_from, given.rules
         )
