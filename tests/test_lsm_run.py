@@ -1,0 +1,81 @@
+"""What ``run lsm`` says and draws of what it found; nothing is simulated."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from neurodeploy.lsm import application, measures, pictures, published
+from neurodeploy.lsm.application import Watched
+from neurodeploy.lsm.data import Dataset, Images
+from neurodeploy.lsm.model import SAMPLE_MS, Design, build
+
+RESULTS = Path(__file__).parents[1] / "docs" / "results"
+
+DIGITS = Images(np.zeros((3, 9), np.uint8), np.arange(3))
+
+
+def spikes(neurons: int) -> np.ndarray:
+    return np.random.default_rng(neurons).random((SAMPLE_MS, neurons)) < 0.05
+
+
+@pytest.mark.parametrize(
+    "variant, plastic, drawn",
+    [("nalsm", True, True), ("nalsm", False, False), ("lsm-stdp", True, False)],
+)
+def test_an_astrocyte_is_drawn_where_one_was_at_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variant: str, plastic: bool, drawn: bool
+) -> None:
+    """Frozen features have none, and neither has a liquid without it."""
+    traces = []
+    monkeypatch.setattr(
+        pictures, "sample", lambda inputs, liquid, excitatory, trace, *_: traces.append(trace)
+    )
+    design = Design(27, 9, variant)
+    watched = Watched(spikes(9), spikes(27), 1.0, 0.0)
+    dataset = Dataset("digits", DIGITS, DIGITS, 1)
+    application.draw(tmp_path, design, [build(design)], [], watched, plastic, dataset, np.zeros(3, np.int64))
+    if drawn:
+        np.testing.assert_array_equal(
+            traces[0], measures.astrocyte_trace(design, watched.inputs, watched.liquid)
+        )
+    else:
+        assert traces == [None]
+
+
+def of_results(name: str, **other) -> dict:
+    """A committed run, of one liquid where it is older than several; `other` is what one says that differs."""
+    return {"liquids": 1} | json.loads((RESULTS / f"{name}.json").read_text())["metrics"] | other
+
+
+def test_the_authors_figure_stands_beside_what_they_did() -> None:
+    for name, theirs in {
+        "lsm-mnist-1000-plastic-soft": (95.96, 0.13),
+        "lsm-mnist-1000-frozen-adadelta-seed0": (95.96, 0.13),
+        "lsm-mnist-1000-lsm-seed0": (95.30, 0.10),
+        "lsm-mnist-1000-ap-stdp-seed0": (95.49, 0.09),
+        "lsm-mnist-8000-frozen-soft-seed1": (97.49, 0.11),
+    }.items():
+        assert published.accuracy(of_results(name)) == theirs, name
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"training_samples": 5_000, "validation_samples": 1_000},
+        {"test_samples": 1_000},
+        {"readout": "refitted"},
+        {"liquids": 8},
+        {"snapshots": 200},
+        {"start_weight": 1.0},
+        {"astrocyte_weight": 0.1},
+        {"astrocyte_density": 0.5},
+        {"neurons": 125},
+        {"dataset": "nmnist-simulated"},
+    ],
+)
+def test_the_authors_figure_stands_beside_nothing_else(other: dict) -> None:
+    assert published.accuracy(of_results("lsm-mnist-1000-plastic-soft", **other)) is None
