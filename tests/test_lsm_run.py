@@ -79,3 +79,18 @@ def test_the_authors_figure_stands_beside_what_they_did() -> None:
 )
 def test_the_authors_figure_stands_beside_nothing_else(other: dict) -> None:
     assert published.accuracy(of_results("lsm-mnist-1000-plastic-soft", **other)) is None
+
+
+def test_the_page_has_the_authors_figures_beside_the_run() -> None:
+    """Of every variant of that set and size, in their order; and it says where the run is not what they did."""
+    table, words = published.beside(of_results("lsm-mnist-1000-frozen-soft-seed1")).blocks
+    assert table.rows[0] == ("this run", "nalsm, frozen features, soft read-out", "1,000", "95.77", "96.27")
+    assert [row[:2] for row in table.rows[1:]] == [
+        ("authors, whole set", variant) for variant in ("nalsm", "lsm-ap-stdp", "lsm", "lsm-stdp")
+    ]
+    assert table.rows[1][3] == "95.96 ± 0.13" and "do not compare" not in words.lines[0]
+    few = published.beside(of_results("lsm-mnist-1000-first-6000-lsm")).blocks
+    assert len(few[0].rows) == 5 and "do not compare: other training samples" in few[1].lines[0]
+    several = of_results("lsm-fashion-mnist-8x1000-frozen-chosen-training-maximum-seed0")
+    table, words = published.beside(several).blocks
+    assert len(table.rows) == 1 and table.rows[0][2] == "8 × 1,000" and "no figure" in words.lines[0]

@@ -354,6 +354,7 @@ def run_lsm(request: Request, progress: Progress | None = None) -> Result:
             title,
             right,
             data,
+            found=[published.beside(data)],
             executed_by="float",
             backend="brian2",
             rules="nalsm",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from neurodeploy.lsm.model import ASTROCYTE_WEIGHT, START_WEIGHT
+from neurodeploy.report.page import Section, Table, Words
 
 ACCURACIES = {
     ("mnist", "nalsm", 1000): (95.96, 0.13),
@@ -34,9 +35,9 @@ READOUTS = ("soft", "adadelta")
 """Their targets and penalty; the others are not theirs."""
 
 
-def comparable(run: Mapping[str, Any]) -> bool:
-    """Whether a run is what the authors did, so that their figure may stand beside its own: whole sets, one liquid as theirs
-    is, their read-out.  Frozen features and another normalisation are told in the `run`, and allowed.
+def apart(run: Mapping[str, Any]) -> list[str]:
+    """In what a run is not what the authors did: whole sets, one liquid as theirs is, their read-out.  Frozen features and
+    another normalisation are told in the `run`, and not counted here.
 
     Parameters
     ----------
@@ -54,9 +55,38 @@ def comparable(run: Mapping[str, Any]) -> bool:
         "astrocyte_weight": (None, ASTROCYTE_WEIGHT.get(run["neurons"])),
         "astrocyte_density": (None, 1.0),
     }
-    return all(run[name] in values for name, values in theirs.items())
+    return [name for name, values in theirs.items() if run[name] not in values]
 
 
 def accuracy(run: Mapping[str, Any]) -> tuple[float, float] | None:
     """Mean and standard deviation of the authors' networks, %, where the `run` can be compared with them."""
-    return ACCURACIES.get((run["dataset"], run["variant"], run["neurons"])) if comparable(run) else None
+    return None if apart(run) else ACCURACIES.get((run["dataset"], run["variant"], run["neurons"]))
+
+
+def beside(run: Mapping[str, Any]) -> Section:
+    """A table of the run's accuracies, and of the authors' with every variant of that set and size."""
+    one = run["liquids"] == 1
+    rows = [
+        (
+            "this run",
+            f"{run['variant']}, {run['features']} features, {run['readout']} read-out",
+            f"{run['neurons']:,}" if one else f"{run['liquids']} × {run['neurons']:,}",
+            f"{100 * run['accuracy']:.2f}",
+            f"{100 * run['validation_accuracy']:.2f}",
+        )
+    ]
+    rows += [
+        ("authors, whole set", variant, f"{neurons:,}", f"{mean:.2f} ± {deviation:.2f}", "")
+        for (dataset, variant, neurons), (mean, deviation) in ACCURACIES.items()
+        if one and (dataset, neurons) == (run["dataset"], run["neurons"])
+    ]
+    columns = ("by", "liquid", "neurons", "test, %", "validation, %")
+    table = Table(columns, rows, numbers=frozenset(columns[2:]))
+    differs = ", ".join(name.replace("_", " ") for name in apart(run))
+    if len(rows) == 1:
+        words = "The authors have no figure of this set and size."
+    elif differs:
+        words = f"This run is not what the authors did, so that the figures do not compare: other {differs}."
+    else:
+        words = "The authors: mean and standard deviation over their networks."
+    return Section("Accuracy", [table, Words([words])])
