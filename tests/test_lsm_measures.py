@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from liquid_matrix import matrix
 from scipy import sparse
 
 from neurodeploy.lsm import measures
@@ -52,7 +53,7 @@ def test_silence_has_no_branching() -> None:
 def test_connections_are_those_of_the_wiring() -> None:
     design = Design(64, 20, seed=3)
     drawn = wire(design)
-    np.testing.assert_array_equal(measures.connections(build(design, drawn)).toarray(), drawn.liquid)
+    np.testing.assert_array_equal(measures.connections(build(design, drawn)).toarray(), matrix(drawn))
 
 
 def constant(design: Design, inputs: int, liquid: int, steps: int = 400) -> np.ndarray:

@@ -23,10 +23,9 @@ from neurodeploy.backends.brian2.trials.session import Trials
 from neurodeploy.cache import keep_matplotlib_files
 from neurodeploy.errors import RequestError, did_you_mean
 from neurodeploy.lsm import data as datasets
-from neurodeploy.lsm import measures, phases, published, readout, saccades, tuning
+from neurodeploy.lsm import measures, memory, phases, published, readout, saccades, tuning
 from neurodeploy.lsm.data import CLASSES, EVENT_DATASETS, NORMALISATIONS, Dataset, Images
 from neurodeploy.lsm.drive import Drive, Pixels, Recorded, Saccades
-from neurodeploy.lsm.kernel import KernelRecipe
 from neurodeploy.lsm.model import (
     ASTROCYTE_WEIGHT,
     SAMPLE_MS,
@@ -35,9 +34,9 @@ from neurodeploy.lsm.model import (
     Design,
     build,
     excitatory_count,
+    said_size,
 )
 from neurodeploy.lsm.phases import Progress
-from neurodeploy.lsm.readout import Recipe
 from neurodeploy.lsm.recorded import NMNIST_MS
 from neurodeploy.models.network import Network
 from neurodeploy.recording import default_folder, run_directory
@@ -138,10 +137,6 @@ class Result:
         ]
 
 
-def said_size(liquids: int, neurons: int) -> str:
-    return f"{neurons:,} neurons" if liquids == 1 else f"{liquids} liquids of {neurons:,} neurons"
-
-
 def choose(name: str, given: str, known: tuple[str, ...] | dict[str, str]) -> str:
     """`given`, if it is one of those there are."""
     if given not in known:
@@ -222,43 +217,6 @@ def choose_snapshots(request: Request) -> int:
     return SNAPSHOTS.get(request.dataset, published.SNAPSHOTS)
 
 
-def refuse_beyond_memory(request: Request, dataset: Dataset, chosen: Recipe | KernelRecipe) -> None:
-    """All counts are held in memory, so what does not fit there is refused before hours of counting."""
-    training, test = len(dataset.training.labels), len(dataset.test.labels)
-    likeness = chosen if isinstance(chosen, KernelRecipe) else None
-
-    def needed(liquids: int) -> int:
-        """Bytes: of several liquids twice (:func:`phases.side_by_side`), and later what the read-out has beside them."""
-        neurons = liquids * request.neurons
-        counts = neurons * (training + test)
-        own = likeness.memory(training - dataset.validation, neurons) if likeness else 0
-        return max(2 * counts if liquids > 1 else counts, counts + own)
-
-    there = machine_memory()
-    if there is None or needed(request.liquids) <= there:
-        return
-    fewer = next((k for k in range(request.liquids - 1, 0, -1) if needed(k) <= there), None)
-    raise RequestError(
-        f"{said_size(request.liquids, request.neurons)} and {training + test:,} images take"
-        f" {needed(request.liquids) / 1e9:.3g} GB of memory at least; this machine, or its container, has {there / 1e9:.3g} GB",
-        why="all spike counts are held in memory, a byte for each neuron and image"
-        + ("; those of several liquids twice, while they are put side by side" if request.liquids > 1 else "")
-        + ("; --readout kernel has centres and likenesses beside them" if likeness else ""),
-        fix=f"use --liquids {fewer}, or fewer images (--samples)"
-        if fewer
-        else f"use {'another read-out, ' if likeness else ''}fewer images (--samples) or neurons (--neurons)",
-    )
-
-
-def machine_memory() -> int | None:
-    """Bytes, of a container its limit; None where the library that tells is not installed."""
-    try:
-        from distributed.system import memory_limit
-    except ImportError:
-        return None
-    return memory_limit()
-
-
 def run_lsm(request: Request, progress: Progress | None = None) -> Result:
     """Run the liquid as the command line asks, and write the run directory.
 
@@ -282,7 +240,7 @@ def run_lsm(request: Request, progress: Progress | None = None) -> Result:
     drives = choose_drives(request, whole)
     dataset = whole.first(request.samples, request.test_samples)
     design = choose_design(request, input_count(dataset))
-    refuse_beyond_memory(request, dataset, chosen)
+    memory.refuse(design, dataset, chosen, request.liquids)
     wanted = request.out or default_folder(f"lsm-{request.dataset}-{request.variant}")
     with run_directory(wanted) as folder:
         spent, tried = Spent(), None

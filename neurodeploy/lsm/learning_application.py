@@ -24,7 +24,7 @@ from neurodeploy.backends.loihi.trials.session import run_in_lava
 from neurodeploy.cache import keep_matplotlib_files
 from neurodeploy.errors import RequestError
 from neurodeploy.lsm import data as datasets
-from neurodeploy.lsm import phases
+from neurodeploy.lsm import memory, phases
 from neurodeploy.lsm.application import Request as WholeRequest
 from neurodeploy.lsm.application import choose, choose_design
 from neurodeploy.lsm.data import EVENT_DATASETS, NORMALISATIONS
@@ -164,6 +164,7 @@ def run_learning(request: Request, progress: Progress | None = None) -> Result:
         )
     whole = datasets.load(request.dataset, request.data)
     design = design_of(request, whole.training.images.shape[1])
+    memory.refuse_on_loihi(design)
     network = build(design)
     lowered = lower(network, SNAPSHOT_MS)
     images = whole.training.images[: len(whole.training.labels) - whole.validation]

@@ -38,14 +38,25 @@ CELL = {
 EXCITATORY_SHARE = 0.8
 """``generate_spatial_network.py``."""
 
-CONNECTION = {("E", "E"): 0.20, ("E", "I"): 0.10, ("I", "E"): 0.30, ("I", "I"): 0.05}
-"""Probability factor C by type of source and target (``generate_spatial_network.py``)."""
+INPUT, EXCITATORY, INHIBITORY = range(3)
+"""Positions of the populations in the Network."""
+
+CONNECTION = {
+    (EXCITATORY, EXCITATORY): 0.20,
+    (EXCITATORY, INHIBITORY): 0.10,
+    (INHIBITORY, EXCITATORY): 0.30,
+    (INHIBITORY, INHIBITORY): 0.05,
+}
+"""Probability factor C by population of source and target (``generate_spatial_network.py``)."""
 
 REACH = 3.0
 """Lambda, lattice units (``generate_spatial_network.py``)."""
 
 INPUT_DENSITY = 0.15
 """Share of all (input, liquid) pairs that are synapses: an exact count (``generate_spatial_network.py``)."""
+
+MOST_NEURONS = 216_000
+"""60 a side: wiring draws a number for every pair of neurons, nine minutes of a core for so many (27,000 take 8 s, measured)."""
 
 KICK_MV = 100.0
 """What a hit adds to an input neuron (``NALSM_RUN_MAIN_SIM_MNIST.py``)."""
@@ -91,9 +102,6 @@ START_WEIGHT = {"nalsm": 3.0, "lsm-stdp": 3.0, "lsm-ap-stdp": 1.0, "lsm": 0.8}
 """Magnitude of every weight at the start; for ``lsm``, where the authors tune it, the one at which their liquids are critical on
 MNIST."""
 
-INPUT, EXCITATORY, INHIBITORY = range(3)
-"""Positions of the populations in the Network."""
-
 
 @dataclass(frozen=True)
 class Design:
@@ -134,6 +142,12 @@ class Design:
             raise RequestError(
                 f"There is no variant '{self.variant}'.{did_you_mean(self.variant, VARIANTS)}",
                 fix=f"choose one of: {', '.join(VARIANTS)}",
+            )
+        if self.neurons > MOST_NEURONS:
+            raise RequestError(
+                f"{self.neurons:,} neurons are more than the {MOST_NEURONS:,} that a liquid may have",
+                why="a random number is drawn for every pair of neurons, which takes hours for more",
+                fix="use fewer (--neurons); the authors' largest liquid has 8,000",
             )
         lattice_edge(self.neurons)
         if not 0.0 < self.astrocyte_density <= 1.0:
@@ -185,6 +199,29 @@ def excitatory_count(neurons: int) -> int:
     return round(EXCITATORY_SHARE * neurons)
 
 
+def said_size(liquids: int, neurons: int) -> str:
+    """For a user."""
+    return f"{neurons:,} neurons" if liquids == 1 else f"{liquids} liquids of {neurons:,} neurons"
+
+
+def expected_synapses(design: Design) -> int:
+    r"""How many :func:`wire` draws on average, those of the inputs among them.
+
+    Within the liquid it is the mean C of two neurons times
+
+    .. math:: \left(\sum_{|k| < n} (n - |k|)\, e^{-(k/\lambda)^2}\right)^3 - n^3
+
+    on a lattice of n a side: :math:`e^{-(d/\lambda)^2}` is a product over its directions, where n - \|k\| pairs are k apart.
+    """
+    edge, split = lattice_edge(design.neurons), excitatory_count(design.neurons)
+    sizes = {EXCITATORY: split, INHIBITORY: design.neurons - split}
+    pairs = {(a, b): sizes[a] * (sizes[b] - (a == b)) for a, b in CONNECTION}
+    factor = sum(CONNECTION[kinds] * pairs[kinds] for kinds in pairs) / sum(pairs.values())
+    apart = np.arange(1 - edge, edge)
+    near = np.sum((edge - np.abs(apart)) * np.exp(-((apart / REACH) ** 2))) ** 3 - design.neurons
+    return round(factor * near) + math.floor(INPUT_DENSITY * design.neurons * design.inputs)
+
+
 @dataclass
 class Wiring:
     """What was drawn: where the neurons sit, and which are connected.
@@ -193,14 +230,14 @@ class Wiring:
     ----------
     positions : ndarray of int, shape (neurons, 3)
         Lattice sites; excitatory neurons come first.
-    liquid : ndarray of bool, shape (neurons, neurons)
-        ``[source, target]``.
+    liquid : dict of (int, int) to (ndarray of int32, ndarray of int32)
+        By the populations of source and target, the numbers in them of every synapse's two neurons, in order of the source.
     signs : ndarray of int8, shape (inputs, neurons)
         ``[input, target]``: +1, -1, or 0 where there is no synapse.
     """
 
     positions: np.ndarray
-    liquid: np.ndarray
+    liquid: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]]
     signs: np.ndarray = field(repr=False)
 
 
@@ -216,22 +253,37 @@ def wire(design: Design) -> Wiring:
     neurons, edge = design.neurons, lattice_edge(design.neurons)
     sites = np.stack(np.meshgrid(*[np.arange(edge)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
     positions = sites[random.permutation(neurons)]
-    excitatory = np.arange(neurons) < excitatory_count(neurons)
-    kinds = np.where(excitatory, "E", "I")
-    liquid = np.zeros((neurons, neurons), dtype=bool)
-    for (source, target), factor in CONNECTION.items():
-        rows, columns = np.flatnonzero(kinds == source), np.flatnonzero(kinds == target)
-        probability = factor * np.exp(-np.arange(3 * edge**2) / REACH**2)
-        there = positions[columns].T
-        for row in rows:
-            squares = sum((there - positions[row, :, None]) ** 2)
-            liquid[row, columns] = random.random(len(columns)) < probability[squares]
-    np.fill_diagonal(liquid, False)
+    split = excitatory_count(neurons)
+    sites_of = {EXCITATORY: positions[:split], INHIBITORY: positions[split:]}
+    falloff = np.exp(-np.arange(3 * edge**2) / REACH**2)
+    liquid = {
+        (source, target): _connect(random, sites_of[source], sites_of[target], factor, falloff)
+        for (source, target), factor in CONNECTION.items()
+    }
     pairs = neurons * design.inputs
     chosen = random.choice(pairs, size=math.floor(INPUT_DENSITY * pairs), replace=False)
     signs = np.zeros(pairs, dtype=np.int8)
     signs[chosen] = 1 - 2 * random.integers(0, 2, size=len(chosen), dtype=np.int8)
     return Wiring(positions, liquid, signs.reshape(design.inputs, neurons))
+
+
+def _connect(
+    random: np.random.Generator, sources: np.ndarray, targets: np.ndarray, factor: float, falloff: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Source and target of every synapse between neurons on these sites, by the squared distance's `falloff`.
+
+    A number is drawn for every pair, source after source; nothing is kept of a pair without a synapse.
+    """
+    there = targets.T.astype(np.int32)
+    found = []
+    for site in sources.astype(np.int32):
+        drawn = random.random(len(targets))
+        near = np.flatnonzero(drawn < factor)
+        squares = ((there[:, near] - site[:, None]) ** 2).sum(axis=0)
+        kept = (drawn[near] < factor * falloff[squares]) & (squares > 0)
+        found.append(near[kept].astype(np.int32))
+    pre = np.repeat(np.arange(len(sources), dtype=np.int32), [len(one) for one in found])
+    return pre, np.concatenate(found)
 
 
 def astrocyte(design: Design) -> Modulator:
@@ -296,25 +348,26 @@ def build(design: Design, wiring: Wiring | None = None) -> Network:
         Population(label, "IF_curr_exp", size, {name: np.full(size, value) for name, value in CELL.items()})
         for label, size in zip(labels, sizes, strict=True)
     ]
-    signed = np.concatenate([drawn.signs, drawn.liquid.astype(np.int8)])
-    signed[design.inputs + split :] *= -1
-    first = {INPUT: 0, EXCITATORY: design.inputs, INHIBITORY: design.inputs + split}
     projections = []
     for source in (INPUT, EXCITATORY, INHIBITORY):
         rule, modulation, gate = plasticity(design, source)
         for target in (EXCITATORY, INHIBITORY):
-            begin = first[target] - design.inputs
-            block = signed[first[source] : first[source] + sizes[source], begin : begin + sizes[target]]
-            pre, post = np.nonzero(block)
+            if source == INPUT:
+                block = drawn.signs[:, :split] if target == EXCITATORY else drawn.signs[:, split:]
+                pre, post = (index.astype(np.int32) for index in np.nonzero(block))
+                signs = block[pre, post]
+            else:
+                pre, post = drawn.liquid[source, target]
+                signs = np.full(len(pre), -1 if source == INHIBITORY else 1, np.int8)
             projections.append(
                 Projection(
                     label=f"{labels[source]} to {labels[target]}",
                     pre=source,
                     post=target,
                     receptor="inhibitory" if source == INHIBITORY else "excitatory",
-                    pre_index=pre.astype(np.int32),
-                    post_index=post.astype(np.int32),
-                    weight=block[pre, post] * design.magnitude,
+                    pre_index=pre,
+                    post_index=post,
+                    weight=signs * design.magnitude,
                     delay=np.full(len(pre), TIME_STEP_MS),
                     plasticity=rule,
                     modulation=modulation,

@@ -24,7 +24,7 @@ from neurodeploy.cache import keep_matplotlib_files
 from neurodeploy.chips.catalogue import rules_by_name
 from neurodeploy.errors import RequestError
 from neurodeploy.lsm import data as datasets
-from neurodeploy.lsm import phases, readout
+from neurodeploy.lsm import memory, phases, readout
 from neurodeploy.lsm.application import (
     ALWAYS_FROZEN,
     Request,
@@ -135,6 +135,7 @@ def prepare(request: Request, progress: Callable[[str, int, int], None] | None =
     drives = choose_drives(request, whole)
     dataset = whole.first(request.samples, request.test_samples)
     design = choose_design(request, input_count(dataset))
+    memory.refuse(design, dataset, readout.recipe(request.readout))
     network, formed = build(design), None
     if snapshots:
         learned = len(dataset.training.labels) - dataset.validation
