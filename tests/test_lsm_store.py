@@ -61,7 +61,7 @@ def test_a_full_disk_is_told_and_leaves_the_older_piece(
     monkeypatch.setattr(neurodeploy.lsm.store, "write", full)
     with pytest.raises(RunError, match="No space left on device") as told:
         store.save("one", counts=np.arange(4))
-    assert "same command" in str(told.value)
+    assert "same command" in str(told.value) and "free some space" in told.value.fix
     assert [path.name for path in store.folder.iterdir()] == ["one.npz"]
     found = store.load("one")
     assert found is not None and len(found["counts"]) == 3
@@ -74,5 +74,31 @@ def test_one_process_at_a_time(store: Store) -> None:
         Store("counts", network="abc", seed=1).held(),
     ):
         pass
+    with store.held():
+        pass
+
+
+@pytest.mark.parametrize("how", ["a folder", "not permitted"])
+def test_a_lock_that_cannot_be_written_is_told_with_the_cache_folder(
+    store: Store, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+
+    def not_permitted(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    path = store.folder / "lock"
+    if how == "a folder":
+        path.mkdir()
+    else:
+        monkeypatch.setattr(Path, "open", not_permitted)
+    with pytest.raises(RunError, match=f"Cannot write to {path}") as told, store.held():
+        pass
+    assert "NEURODEPLOY_CACHE" in told.value.fix and "remove it" in told.value.fix
+    assert "space" not in told.value.fix and told.value.exit_code == 1
+
+
+def test_an_error_of_the_work_itself_is_not_taken_for_the_locks(store: Store) -> None:
+    with pytest.raises(OSError, match="of the work"), store.held():
+        raise OSError(errno.EIO, "of the work")
     with store.held():
         pass

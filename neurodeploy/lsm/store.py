@@ -7,6 +7,7 @@ whole; one that is damaged is made anew.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -60,10 +61,11 @@ class Store:
         Raises
         ------
         RunError
-            Another process has it.
+            Another process has it, or the folder can't be written to.
         """
-        with (self.folder / "lock").open("w") as lock:
+        with contextlib.ExitStack() as ends:
             try:
+                lock = ends.enter_context((self.folder / "lock").open("w"))
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise RunError(
@@ -71,6 +73,8 @@ class Store:
                     why="two would do the same twice",
                     fix="wait for it to end; this command then goes on with what it has made",
                 ) from None
+            except OSError as error:
+                raise self._unwritable(error, "lock") from error
             yield
 
     def save(self, name: str, **arrays: np.ndarray) -> None:
@@ -96,9 +100,14 @@ class Store:
         """Throw a piece away."""
         (self.folder / f"{name}.npz").unlink(missing_ok=True)
 
-    def _unwritable(self, error: OSError) -> RunError:
+    def _unwritable(self, error: OSError, name: str = "") -> RunError:
+        path = self.folder / name
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            mend = "free some space"
+        else:
+            mend = f"{'remove it, or ' if name else ''}make it writable,"
         return RunError(
-            f"Cannot write to {self.folder}: {os.strerror(error.errno or 0)}",
-            why="spike counts are kept there, so that a run can go on; what was made so far is kept",
-            fix="free some space and give the same command again, or set NEURODEPLOY_CACHE to a folder on another disk",
+            f"Cannot write to {path}: {os.strerror(error.errno or 0)}",
+            why="spike counts are kept in the cache folder, so that a run can go on; what was made so far is kept",
+            fix=f"{mend} and give the same command again, or set NEURODEPLOY_CACHE to another folder",
         )
