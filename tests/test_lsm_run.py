@@ -35,15 +35,51 @@ def test_an_astrocyte_is_drawn_where_one_was_at_work(
         pictures, "sample", lambda inputs, liquid, excitatory, trace, *_: traces.append(trace)
     )
     design = Design(27, 9, variant)
-    watched = Watched(spikes(9), spikes(27), 1.0, 0.0)
+    watched = Watched(spikes(9), spikes(27), [1.0], 0.0)
     dataset = Dataset("digits", DIGITS, DIGITS, 1)
-    application.draw(tmp_path, design, [build(design)], [], watched, plastic, dataset, np.zeros(3, np.int64))
+    application.draw(
+        tmp_path, design, [build(design)], [], [watched], plastic, dataset, np.zeros(3, np.int64)
+    )
     if drawn:
         np.testing.assert_array_equal(
             traces[0], measures.astrocyte_trace(design, watched.inputs, watched.liquid)
         )
     else:
         assert traces == [None]
+
+
+def test_silent_samples_are_left_out_of_the_branching_factor() -> None:
+    """They have none; where all are silent, neither has the liquid."""
+
+    def watched(*factors: float | None) -> Watched:
+        return Watched(spikes(9), spikes(27), list(factors), 0.0)
+
+    assert watched(1.0, None, 2.0, None).branching == 1.5 and watched(0.0, 1.0).branching == 0.5
+    assert watched(None, None).branching is None
+    assert application.mean_branching([watched(1.0), watched(None), watched(2.0, None)]) == 1.5
+
+
+@pytest.mark.parametrize(
+    "factors, mean", [([[1.2, None, 0.8]], 1.0), ([[None, None]], None), ([[1.1, 0.8], [1.3, None]], 1.125)]
+)
+def test_pictures_of_measures(tmp_path: Path, factors: list, mean: float | None) -> None:
+    pictures.branching(factors, mean, tmp_path / "branching.png")
+    ranks = {"clean": np.array([14, 15]), "noisy": np.array([9, 10])}
+    pictures.kernel_quality(ranks, tmp_path / "kernel-quality.png")
+    for path in tmp_path.iterdir():
+        assert path.read_bytes().startswith(b"\x89PNG") and path.stat().st_size > 2000
+
+
+@pytest.mark.parametrize(
+    "values, low, high", [([2.0, 12.0], 0.0, 13.2), ([-1.0, 1.0], -1.2, 1.2), ([0.0, 0.0], 0.0, 1.0)]
+)
+def test_curves_end_below_the_top_of_their_panel(values: list, low: float, high: float) -> None:
+    from matplotlib.figure import Figure
+
+    axes = Figure().subplots()
+    axes.plot(values)
+    pictures._from_zero(axes)
+    assert axes.get_ylim() == pytest.approx((low, high))
 
 
 def of_results(name: str, **other) -> dict:

@@ -23,7 +23,7 @@ from neurodeploy.backends.brian2.trials.session import Trials
 from neurodeploy.cache import keep_matplotlib_files
 from neurodeploy.errors import RequestError, did_you_mean
 from neurodeploy.lsm import data as datasets
-from neurodeploy.lsm import measures, memory, phases, published, readout, saccades, tuning
+from neurodeploy.lsm import measures, memory, phases, pictures, published, readout, saccades, tuning
 from neurodeploy.lsm.data import CLASSES, EVENT_DATASETS, NORMALISATIONS, Dataset, Images
 from neurodeploy.lsm.drive import Drive, Pixels, Recorded, Saccades
 from neurodeploy.lsm.model import (
@@ -275,10 +275,11 @@ def run_lsm(request: Request, progress: Progress | None = None) -> Result:
         spent.on("read-out")
 
         watched = [watch(network, plastic, dataset, drives["training"]) for network in networks]
-        draw(folder, design, networks, formed, watched[0], plastic, dataset, said)
-        quality = None
+        draw(folder, design, networks, formed, watched, plastic, dataset, said)
+        ranks = None
         if request.kernel_quality:
-            quality = kernel_quality(request, networks, plastic, dataset, drives["test"], found, progress)
+            ranks = kernel_quality(request, networks, plastic, dataset, drives["test"], found, progress)
+            pictures.kernel_quality(ranks, folder / "kernel-quality.png")
         spent.on("measures and pictures")
         write_decisions(folder / "decisions.csv", dataset.test.labels, said)
         asked = describe(request, design, dataset, snapshots, plastic)
@@ -291,7 +292,8 @@ def run_lsm(request: Request, progress: Progress | None = None) -> Result:
             "readouts_tried": trained.tried,
             "start_weights_tried": {f"{w:g}": right for w, right in tried.items()} if tried else None,
             "branching_factor": mean_branching(watched),
-            "kernel_quality": quality,
+            "branching_silent_samples": sum(one.factors.count(None) for one in watched),
+            "kernel_quality": {name: float(each.mean()) for name, each in ranks.items()} if ranks else None,
             **rates(design, request.liquids, found),
             "weights": weight_facts(networks),
             "counts_sha256": found.digest(),
@@ -455,16 +457,22 @@ class Watched:
     ----------
     inputs, liquid : ndarray of bool, shape (steps, neurons)
         Of the first sample.
-    branching : float or None
-        Mean over the samples; None where none of them has a spike that counts.
+    factors : list of float or None
+        Branching factor of each sample; None of one without a spike that counts.
     engine_mb : float
         Peak memory of the process that simulates; 0 where the system does not tell.
     """
 
     inputs: np.ndarray
     liquid: np.ndarray
-    branching: float | None
+    factors: list[float | None]
     engine_mb: float
+
+    @property
+    def branching(self) -> float | None:
+        """Mean over the samples that have a branching factor; None where none has."""
+        known = [factor for factor in self.factors if factor is not None]
+        return float(np.mean(known)) if known else None
 
 
 def watch(network: Network, plastic: bool, dataset: Dataset, drive: Drive) -> Watched:
@@ -483,8 +491,7 @@ def watch(network: Network, plastic: bool, dataset: Dataset, drive: Drive) -> Wa
     rasters = [measures.raster_of(events, k, SAMPLE_MS, driven, end) for k in range(len(images))]
     factors = [measures.branching_factor(raster, connected) for raster in rasters]
     inputs = measures.raster_of(events, 0, SAMPLE_MS, 0, driven)
-    branching = float(np.mean(factors)) if any(factors) else None
-    return Watched(inputs, rasters[0], branching, trials.report.facts["engine_memory_mb"] or 0.0)
+    return Watched(inputs, rasters[0], factors, trials.report.facts["engine_memory_mb"] or 0.0)
 
 
 def mean_branching(watched: list[Watched]) -> float | None:
@@ -530,15 +537,15 @@ def kernel_quality(
     drive: Drive,
     found: phases.Features,
     progress: Progress | None,
-) -> dict[str, float]:
-    """Ranks of the counts of clean and of noisy test images."""
+) -> dict[str, np.ndarray]:
+    """Ranks of the counts of clean and of noisy test images, one a draw."""
     brightest = int(dataset.training.images.max())
     images = measures.noisy(dataset.test.images, brightest, request.seed)
     samples: dict[str, tuple[Images, Drive]] = {"noisy": (Images(images, dataset.test.labels), drive)}
     noisy = count(networks, plastic, samples, request, progress)
     clean_and_noisy = {"clean": found.counts["test"], "noisy": noisy.counts["noisy"]}
     return {
-        name: measures.kernel_rank(counts, dataset.test.labels, request.kernel_quality, request.seed)
+        name: measures.kernel_ranks(counts, dataset.test.labels, request.kernel_quality, request.seed)
         for name, counts in clean_and_noisy.items()
     }
 
@@ -556,26 +563,26 @@ def draw(
     design: Design,
     networks: list[Network],
     formed: list[phases.Formed],
-    watched: Watched,
+    watched: list[Watched],
     plastic: bool,
     dataset: Dataset,
     said: np.ndarray,
 ) -> None:
-    """How the first liquid formed, one sample in it, the weights of all, and the errors.
+    """How the first liquid formed, one sample in it, the weights and branching factors of all, and the errors.
 
     The sample has its astrocyte where one was at work: where weights are frozen, none is.
     """
-    from neurodeploy.lsm import pictures
-
+    one = watched[0]
     if formed:
         first = formed[0]
         pictures.formation(first.liquid, first.inputs, first.astrocyte, SNAPSHOT_MS, folder / "formation.png")
     pictures.weights(by_source(networks), design.magnitude, folder / "weights.png")
     trace = None
     if plastic and design.variant == "nalsm":
-        trace = measures.astrocyte_trace(design, watched.inputs, watched.liquid)
+        trace = measures.astrocyte_trace(design, one.inputs, one.liquid)
     title = f"One image of class {dataset.training.labels[0]}, executed by: float (nalsm rules)"
     pictures.sample(
-        watched.inputs, watched.liquid, excitatory_count(design.neurons), trace, title, folder / "sample.png"
+        one.inputs, one.liquid, excitatory_count(design.neurons), trace, title, folder / "sample.png"
     )
+    pictures.branching([each.factors for each in watched], mean_branching(watched), folder / "branching.png")
     pictures.confusion(dataset.test.labels, said, CLASSES, folder / "confusion.png")

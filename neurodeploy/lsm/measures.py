@@ -26,13 +26,14 @@ def connections(network: Network) -> sparse.csr_array:
     return sparse.csr_array((ones, (pre, post)), shape=(starts[-1], starts[-1]))
 
 
-def branching_factor(raster: np.ndarray, connected: sparse.csr_array) -> float:
+def branching_factor(raster: np.ndarray, connected: sparse.csr_array) -> float | None:
     r"""Descendants of a spike for each of its ancestors, in one sample:
 
     .. math:: \left\langle \left\langle \frac{d}{\max(a, 1)} \right\rangle_{\text{spikes of } n} \right\rangle_{n}
 
     For a spike of neuron n at t, a are the spikes in [t-4, t-1] of neurons that project to n, d those in [t+1, t+4] of
-    neurons that n projects to.  Spikes of the first and last 25 ms do not count.  0 where no neuron spikes.
+    neurons that n projects to.  Spikes of the first and last 25 ms do not count.  None where no spike counts: the authors'
+    mean over samples leaves such a sample out, too (``nanmean`` in ``get_branching_factor.py``).
 
     Parameters
     ----------
@@ -55,7 +56,7 @@ def branching_factor(raster: np.ndarray, connected: sparse.csr_array) -> float:
     spikes = counted.sum(axis=0)
     spiking = spikes > 0
     if not spiking.any():
-        return 0.0
+        return None
     return float(np.mean((ratio * counted).sum(axis=0)[spiking] / spikes[spiking]))
 
 
@@ -95,8 +96,8 @@ NOISE = 125 / 255
 """Standard deviation of the noise on pixels, as a part of the whole range (``NALSM_SIM_SUPPORT.py``)."""
 
 
-def kernel_rank(counts: np.ndarray, labels: np.ndarray, draws: int, seed: int) -> float:
-    """Mean rank of the matrix of counts of 100 samples a class, over `draws` random choices of them.
+def kernel_ranks(counts: np.ndarray, labels: np.ndarray, draws: int, seed: int) -> np.ndarray:
+    """Ranks of the matrix of counts of 100 samples a class, of `draws` random choices of them; their mean is the measure.
 
     Of clean samples it is the separation that a read-out can use; of noisy ones, what it would generalise over.  Where a class
     has fewer samples, all classes give as many as it has.
@@ -113,7 +114,7 @@ def kernel_rank(counts: np.ndarray, labels: np.ndarray, draws: int, seed: int) -
     for _ in range(draws):
         chosen = np.concatenate([random.choice(members, each, replace=False) for members in classes])
         ranks.append(np.linalg.matrix_rank(counts[chosen].astype(np.float64)))
-    return float(np.mean(ranks))
+    return np.array(ranks)
 
 
 def noisy(images: np.ndarray, brightest: int, seed: int) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from os import PathLike
+from typing import Any
 
 import numpy as np
 
@@ -11,10 +12,30 @@ FAST_PNG = {"compress_level": 1}
 
 INPUT, EXCITATORY, INHIBITORY = "#6b6b6b", "#1f4e79", "#b35900"
 
+ABOVE: dict[str, Any] = {
+    "loc": "lower right",
+    "bbox_to_anchor": (1, 1),
+    "ncols": 3,
+    "frameon": False,
+    "borderaxespad": 0.2,
+}
+"""A legend over the panel, where it covers nothing."""
+
+SPIKE_PT = (1.0, 2.2)
+"""Size of a spike, at least (more than a pixel) and at most (a ms of a sample)."""
+
 
 def _bare(axes) -> None:
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
+
+
+def _from_zero(axes) -> None:
+    """Its lines from 0 on, or from below it where they are, with a tenth of their range free at the ends."""
+    values = np.concatenate([line.get_ydata() for line in axes.lines])
+    low, high = min(0.0, float(values.min())), max(0.0, float(values.max()))
+    room = 0.1 * (high - low) or 1.0
+    axes.set_ylim(low - room * (low < 0), high + room)
 
 
 def formation(
@@ -27,21 +48,24 @@ def formation(
     """Activity of liquid and input, and the astrocyte at the end of each snapshot, while the liquid forms."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, 3.4 if len(astrocyte) else 2.6), layout="constrained")
+    figure = Figure(figsize=(9, 3.6 if len(astrocyte) else 2.8), layout="constrained")
     panels = figure.subplots(2 if len(astrocyte) else 1, 1, squeeze=False, sharex=True)[:, 0]
     size = max(1, len(liquid) // 500)
     rows = len(liquid) // size * size
     smooth = lambda values: values[:rows].reshape(-1, size).mean(axis=1)  # noqa: E731
     at = (np.arange(rows // size) + 0.5) * size
-    panels[0].plot(at, smooth(liquid) / milliseconds, color=EXCITATORY, label="liquid")
-    panels[0].plot(at, smooth(inputs) / milliseconds, color=INPUT, linestyle="--", label="input")
+    for values, colour, style, label in (
+        (smooth(liquid) / milliseconds, EXCITATORY, "-", "liquid"),
+        (smooth(inputs) / milliseconds, INPUT, "--", "input"),
+    ):
+        panels[0].plot(at, values, color=colour, linestyle=style, label=label)
     panels[0].set_ylabel("spikes per ms")
-    panels[0].set_ylim(0)
-    panels[0].legend(frameon=False)
+    panels[0].legend(**ABOVE)
     if len(astrocyte):
         panels[1].plot(at, smooth(astrocyte), color=INHIBITORY)
         panels[1].set_ylabel("astrocyte")
-        panels[1].set_ylim(min(0, float(astrocyte.min())))
+    for axes in panels:
+        _from_zero(axes)
     panels[-1].set_xlabel(f"snapshot (means of {size})" if size > 1 else "snapshot")
     for axes in panels:
         _bare(axes)
@@ -77,13 +101,22 @@ def sample(
     rows = 2 if astrocyte is None else 3
     figure = Figure(figsize=(9, 5.5), layout="constrained")
     panels = figure.subplots(rows, 1, sharex=True, height_ratios=[2, 3, 1][:rows])
-    for axes, raster, parts in (
-        (panels[0], inputs, ((0, inputs.shape[1], INPUT),)),
-        (panels[1], liquid, ((0, excitatory, EXCITATORY), (excitatory, liquid.shape[1], INHIBITORY))),
+    for axes, raster, tall, parts in (
+        (panels[0], inputs, 120, ((0, inputs.shape[1], INPUT),)),
+        (panels[1], liquid, 180, ((0, excitatory, EXCITATORY), (excitatory, liquid.shape[1], INHIBITORY))),
     ):
+        size = float(np.clip(1.2 * tall / raster.shape[1], *SPIKE_PT))  # of a panel so many points tall
         for begin, end, colour in parts:
             times, neurons = np.nonzero(raster[:, begin:end])
-            axes.plot(times, neurons + begin, linestyle="", marker=",", color=colour)
+            axes.plot(
+                times,
+                neurons + begin,
+                linestyle="",
+                marker="s",
+                markersize=size,
+                markeredgewidth=0,
+                color=colour,
+            )
     panels[0].set_ylabel("input")
     panels[1].set_ylabel("liquid")
     if astrocyte is not None:
@@ -93,6 +126,56 @@ def sample(
     for axes in panels:
         _bare(axes)
     figure.suptitle(title, x=0.01, ha="left", fontsize=11)
+    figure.savefig(path, dpi=100, pil_kwargs=FAST_PNG)
+
+
+def branching(factors: list[list[float | None]], mean: float | None, path: str | PathLike[str]) -> None:
+    """The branching factor of each watched sample, a dot for each liquid; lines at 1 and at the mean.  A sample without a
+    spike has none, and a cross at the bottom."""
+    from matplotlib.figure import Figure
+
+    known = [(k, one) for of in factors for k, one in enumerate(of, 1) if one is not None]
+    silent = [k for of in factors for k, one in enumerate(of, 1) if one is None]
+    figure = Figure(figsize=(9, 2.8), layout="constrained")
+    axes = figure.subplots()
+    axes.axhline(1, color="black", linewidth=0.8, linestyle=":", label="critical")
+    title = "Branching factor: no sample has a spike that counts"
+    if mean is not None:
+        title = f"Branching factor: mean {mean:.3f}"
+        axes.axhline(mean, color=EXCITATORY, linewidth=0.8, label="mean")
+        axes.plot(*zip(*known, strict=True), linestyle="", marker="o", markersize=4, color=EXCITATORY)
+    if silent:
+        axes.plot(
+            silent, [0] * len(silent), linestyle="", marker="x", color=INHIBITORY, label="silent sample"
+        )
+    axes.set_ylim(0, 1.1 * max([1.0, *(one for _, one in known)]))
+    axes.set_xticks(range(1, len(factors[0]) + 1))
+    axes.set_xlabel("training sample")
+    axes.set_title(title, fontsize=11, loc="left")
+    axes.legend(**ABOVE)
+    _bare(axes)
+    figure.savefig(path, dpi=100, pil_kwargs=FAST_PNG)
+
+
+def kernel_quality(ranks: dict[str, np.ndarray], path: str | PathLike[str]) -> None:
+    """Ranks of the counts of clean and of noisy images, one a draw; lines at their means."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 2.8), layout="constrained")
+    axes = figure.subplots()
+    looks = {"clean": (EXCITATORY, "o"), "noisy": (INHIBITORY, "x")}
+    for name, each in ranks.items():
+        colour, marker = looks[name]
+        label = f"{name}: mean {each.mean():.1f}"
+        at = np.arange(1, len(each) + 1)
+        axes.plot(at, each, linestyle="", marker=marker, markersize=4, color=colour, label=label)
+        axes.axhline(each.mean(), color=colour, linewidth=0.8)
+    axes.locator_params(integer=True, min_n_ticks=1)
+    axes.set_xlabel("draw of test images")
+    axes.set_ylabel("rank")
+    axes.set_title("Kernel quality: rank of the counts", fontsize=11, loc="left")
+    axes.legend(**ABOVE)
+    _bare(axes)
     figure.savefig(path, dpi=100, pil_kwargs=FAST_PNG)
 
 

@@ -51,7 +51,7 @@ def test_digits_to_accuracy(fresh: Path, tmp_path: Path) -> None:
     assert found["liquid_hz"] > 1 and found["branching_factor"] > 0
     assert found["weights"]["excitatory"]["mean"] < 3 and found["weights"]["inhibitory"]["mean"] < 0
     names = {path.name for path in (tmp_path / "run").iterdir()}
-    pictures = {"formation.png", "weights.png", "sample.png", "confusion.png"}
+    pictures = {"formation.png", "weights.png", "sample.png", "branching.png", "confusion.png"}
     assert names == {"metrics.json", "run.json", "decisions.csv", "report.html", *pictures}
     rows = (tmp_path / "run" / "decisions.csv").read_text().splitlines()[1:]
     right = [row.split(",")[1] == row.split(",")[2] for row in rows]
@@ -231,7 +231,8 @@ def test_the_variants(fresh: Path, tmp_path: Path, variant: str) -> None:
 def test_14_a_silent_liquid_is_told_and_finite(fresh: Path, tmp_path: Path) -> None:
     found = run(tmp_path, "run", variant="lsm", snapshots=None, start_weight=0.001)
     assert found["silent_samples"] == {"training": 500, "test": 120}
-    assert found["branching_factor"] is None and found["liquid_hz"] == 0
+    assert found["branching_factor"] is None and found["branching_silent_samples"] == 20
+    assert found["liquid_hz"] == 0
     assert 0 <= found["accuracy"] < 0.3
     assert any("silent" in note for note in found["warnings"])
 
