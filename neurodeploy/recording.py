@@ -63,7 +63,7 @@ class Recording:
 
 
 def provenance(command: list[str], **facts: Any) -> dict[str, Any]:
-    """What it takes to do a run again: versions, machine, command, and `facts` (seeds, hashes, stamp)."""
+    """What it takes to do a run again: versions, machine and its load, command, and `facts` (seeds, hashes, stamp)."""
     packages = {}
     for package in ("numpy", "scipy", "PyNN", "neo", "brian2"):
         with contextlib.suppress(PackageNotFoundError):
@@ -74,9 +74,21 @@ def provenance(command: list[str], **facts: Any) -> dict[str, Any]:
         "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "platform": platform.platform(),
+        "processor": processor(),
+        "processors": os.cpu_count(),
+        "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
         "packages": packages,
         **facts,
     }
+
+
+def processor() -> str:
+    """Model of this machine's processor, as the system tells it."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
 def default_folder(name: str) -> Path:
