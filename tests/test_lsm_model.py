@@ -124,11 +124,13 @@ def test_1_signs_follow_the_source() -> None:
         ({"variant": "lsm", "features": "plastic"}, "--features plastic has no meaning"),
         ({"variant": "lsm", "snapshots": 5}, "--snapshots 5 has no meaning"),
         ({"variant": "lsm", "astrocyte_weight": 0.1}, "only nalsm has an astrocyte"),
+        ({"variant": "lsm", "astrocyte_density": 0.5}, "astrocyte-density 0.5 has no meaning"),
         ({"astrocyte_weight": -1.0}, "astrocyte weight of -1"),
         ({"astrocyte_density": 0.0}, "astrocyte density of 0"),
         ({"start_weight": 4.0}, "start weight of 4"),
         ({"tune_start_weight": True}, "beside --variant nalsm"),
         ({"variant": "lsm", "start_weight": 1.0, "tune_start_weight": True}, "beside --start-weight"),
+        ({"variant": "lsm", "liquids": 2, "tune_start_weight": True}, "beside --liquids 2"),
     ],
 )
 def test_a_wrong_request_leaves_nothing(tmp_path, wrong: dict, words: str) -> None:
@@ -214,6 +216,7 @@ def test_defaults_depend_on_the_rest() -> None:
     assert choose_design(Request(neurons=1000), 9).astrocyte_weight == 0.015
     assert choose_design(Request(neurons=125), 9).astrocyte_weight == 0.015
     assert choose_design(Request(neurons=8000), 9).astrocyte_weight == 0.0075
+    assert choose_design(Request(), 9).astrocyte_density == 1.0
     assert choose_features(Request()) and not choose_features(Request(features="frozen"))
     assert not choose_features(Request(variant="lsm"))
     assert choose_snapshots(Request()) == 10_000

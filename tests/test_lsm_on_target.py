@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import typer
 
 from neurodeploy.chips import spinnaker, spinnaker_fixed
 from neurodeploy.errors import RequestError, RunError
@@ -15,6 +16,8 @@ from neurodeploy.lsm.application import Request
 from neurodeploy.lsm.model import Design, build
 from neurodeploy.lsm.target_application import refuse, refuse_without_backend, run_on_target
 from neurodeploy.options import RunOptions
+from neurodeploy.verbs.options import of_the_engine
+from neurodeploy.verbs.running import run
 
 
 def options(backend: str) -> RunOptions:
@@ -75,10 +78,18 @@ def test_what_has_no_meaning_on_a_target_is_refused(request_, backend, learn_fro
         refuse(options(backend), request_, learn_from)
 
 
-def test_options_of_a_target_need_one() -> None:
-    refuse_without_backend({"--rules": None}, "float")
-    with pytest.raises(RequestError, match="--rules loihi2 has no meaning without --backend"):
-        refuse_without_backend({"--rules": "loihi2"}, "float")
+@pytest.mark.parametrize("model", ["lsm", "delays"])
+@pytest.mark.parametrize("option", ["--rules loihi2", "--engine runtime", "--threads 4", "--allow-losses"])
+def test_options_of_a_target_need_one(model: str, option: str) -> None:
+    """Nothing without a target looks at them."""
+    with pytest.raises(RequestError, match=f"^{option} has no meaning without --backend") as told:
+        typer.main.get_command(run)([model, *option.split()], standalone_mode=False)
+    assert told.value.exit_code == 2
+
+
+def test_defaults_of_a_target_s_options_are_not_taken_for_given_ones() -> None:
+    assert set(of_the_engine("cpp", 0, False).values()) == {None}
+    refuse_without_backend(of_the_engine("cpp", 0, False), "float")
 
 
 def test_the_parts_of_the_chips_constants_are_whole_and_small_enough_for_a_double() -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from neurodeploy.errors import RequestError
 from neurodeploy.lsm import saccades
+from neurodeploy.lsm.application import Request, choose_drives
+from neurodeploy.lsm.data import EVENT_DATASETS, Dataset, Images
 
 
 def test_a_blank_image_has_no_event() -> None:
@@ -55,3 +58,12 @@ def test_6_windows_start_from_1_to_278() -> None:
     starts = [saccades.window_start(5, number) for number in range(5000)]
     assert min(starts) == 1 and max(starts) == 278
     assert np.mean(starts) == pytest.approx(139.5, abs=4)
+
+
+@pytest.mark.parametrize("dataset", EVENT_DATASETS)
+def test_a_normalisation_of_pixels_is_refused_for_events(dataset: str) -> None:
+    none = Images(np.zeros((1, 4), np.uint8), np.zeros(1, np.uint8))
+    whole = Dataset(dataset, none, none, 0)
+    assert len(choose_drives(Request(dataset=dataset), whole)) == 2
+    with pytest.raises(RequestError, match=f"training-maximum has no meaning beside --dataset {dataset}"):
+        choose_drives(Request(dataset=dataset, normalisation="training-maximum"), whole)

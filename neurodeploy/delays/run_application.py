@@ -81,7 +81,7 @@ def refuse_beside(backend: str | None, experiment: str, readout: str | None, mac
         for name, value in machine.items():
             if value is not None:
                 raise RequestError(
-                    f"{name} {value} has no meaning without --backend",
+                    f"{f'{name} {value}'.strip()} has no meaning without --backend",
                     why="the evidence is computed in floating point, and nothing spikes",
                     fix="add --backend, or leave it out",
                 )

@@ -65,7 +65,7 @@ class Request:
     neurons: int = 1000
     liquids: int = 1
     astrocyte_weight: float | None = None
-    astrocyte_density: float = 1.0
+    astrocyte_density: float | None = None
     start_weight: float | None = None
     tune_start_weight: bool = False
     snapshots: int | None = None
@@ -149,13 +149,14 @@ def choose(name: str, given: str, known: tuple[str, ...] | dict[str, str]) -> st
 
 def choose_design(request: Request, inputs: int) -> Design:
     """The liquid that is asked for."""
-    weight = request.astrocyte_weight
-    if weight is not None and request.variant != "nalsm":
-        raise RequestError(
-            f"--astrocyte-weight {weight:g} has no meaning beside --variant {request.variant}",
-            why="only nalsm has an astrocyte",
-            fix="leave it out",
-        )
+    weight, density = request.astrocyte_weight, request.astrocyte_density
+    for option, given in (("--astrocyte-weight", weight), ("--astrocyte-density", density)):
+        if given is not None and request.variant != "nalsm":
+            raise RequestError(
+                f"{option} {given:g} has no meaning beside --variant {request.variant}",
+                why="only nalsm has an astrocyte",
+                fix="leave it out",
+            )
     largest_known = max(n for n in ASTROCYTE_WEIGHT if n <= max(request.neurons, min(ASTROCYTE_WEIGHT)))
     return Design(
         request.neurons,
@@ -163,7 +164,7 @@ def choose_design(request: Request, inputs: int) -> Design:
         request.variant,
         request.seed,
         ASTROCYTE_WEIGHT[largest_known] if weight is None else weight,
-        request.astrocyte_density,
+        1.0 if density is None else density,
         request.start_weight,
     )
 
@@ -171,12 +172,18 @@ def choose_design(request: Request, inputs: int) -> Design:
 def choose_drives(request: Request, whole: Dataset) -> dict[str, Drive]:
     """How the images of either set hit the input neurons."""
     if request.dataset in EVENT_DATASETS:
-        if request.kernel_quality:
-            raise RequestError(
-                f"--kernel-quality has no meaning beside --dataset {request.dataset}",
-                why="noise is added to pixels",
-                fix="leave it out",
-            )
+        of_pixels = {
+            "--kernel-quality": (request.kernel_quality > 0, "noise is added to pixels"),
+            f"--normalisation {request.normalisation}": (
+                request.normalisation != Request.normalisation,
+                "pixels are divided by it, and every event is a hit as it is",
+            ),
+        }
+        for option, (given, why) in of_pixels.items():
+            if given:
+                raise RequestError(
+                    f"{option} has no meaning beside --dataset {request.dataset}", why=why, fix="leave it out"
+                )
         drive: Drive = Saccades(request.seed)
         if request.dataset != "nmnist-simulated":
             drive = Recorded(request.seed, NMNIST_MS if request.dataset == "nmnist" else None)
@@ -233,7 +240,7 @@ def run_lsm(request: Request, progress: Progress | None = None) -> Result:
     chosen = readout.recipe(request.readout)
     choose("variant", request.variant, VARIANTS)
     if request.tune_start_weight:
-        tuning.refuse(request.variant, request.start_weight)
+        tuning.refuse(request.variant, request.start_weight, request.liquids)
     plastic, snapshots = choose_features(request), choose_snapshots(request)
     processes = request.process_count
     whole = datasets.load(request.dataset, request.data, progress, request.sensor)

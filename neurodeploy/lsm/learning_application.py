@@ -26,8 +26,8 @@ from neurodeploy.errors import RequestError
 from neurodeploy.lsm import data as datasets
 from neurodeploy.lsm import memory, phases
 from neurodeploy.lsm.application import Request as WholeRequest
-from neurodeploy.lsm.application import choose, choose_design
-from neurodeploy.lsm.data import EVENT_DATASETS, NORMALISATIONS
+from neurodeploy.lsm.application import choose_design
+from neurodeploy.lsm.data import EVENT_DATASETS
 from neurodeploy.lsm.drive import Pixels
 from neurodeploy.lsm.model import SNAPSHOT_MS, Design, build
 from neurodeploy.models.network import Network
@@ -71,7 +71,6 @@ class Request:
     neurons: int = 125
     astrocyte_weight: float | None = None
     snapshots: int = 1000
-    normalisation: str = "separate-maximum"
     restrictions: bool = True
     lava: bool = True
     seed: int = 0
@@ -155,7 +154,6 @@ def run_learning(request: Request, progress: Progress | None = None) -> Result:
         Lava has failed; its log is kept.
     """
     keep_matplotlib_files()
-    choose("normalisation", request.normalisation, NORMALISATIONS)
     if request.dataset in EVENT_DATASETS:
         raise RequestError(
             f"--dataset {request.dataset} has no meaning here",
@@ -169,7 +167,7 @@ def run_learning(request: Request, progress: Progress | None = None) -> Result:
     lowered = lower(network, SNAPSHOT_MS)
     images = whole.training.images[: len(whole.training.labels) - whole.validation]
     shown = images[phases.snapshot_order(len(images), request.snapshots, design.seed)]
-    drive = Pixels(whole.largest(request.normalisation)["training"])
+    drive = Pixels(datasets.largest_share(whole.training.images))
     wanted = request.out or default_folder(f"lsm-learning-{request.dataset}")
     with run_directory(wanted) as folder:
         wall: dict[str, float] = {}
@@ -220,7 +218,6 @@ def run_learning(request: Request, progress: Progress | None = None) -> Result:
             "inputs": design.inputs,
             "astrocyte_weight": design.astrocyte_weight,
             "snapshots": request.snapshots,
-            "normalisation": request.normalisation,
             "seed": request.seed,
             "by": by,
             "near": bool(max(abs(ratio - 1) for ratio in ratios.values()) <= NEAR),

@@ -288,7 +288,7 @@ def refuse_without_backend(machine: dict[str, str | None], learn_from: str) -> N
     RequestError
         With the first of them.
     """
-    given = [f"{name} {value}" for name, value in machine.items() if value is not None]
+    given = [f"{name} {value}".strip() for name, value in machine.items() if value is not None]
     given += [f"--learn-from {learn_from}"] if learn_from != "float" else []
     if given:
         raise RequestError(

@@ -52,12 +52,18 @@ def best(right: dict[float, float]) -> float:
     return max(sorted(right), key=lambda weight: right[weight])
 
 
-def refuse(variant: str, start_weight: float | None) -> None:
-    """Raise where there is nothing to tune."""
-    for option, given in ((f"--variant {variant}", variant != "lsm"), ("--start-weight", start_weight)):
+def refuse(variant: str, start_weight: float | None, liquids: int) -> None:
+    """Raise where there is nothing to tune, or more than one liquid."""
+    what = "it chooses the one weight of a liquid that does not learn (--variant lsm)"
+    reasons = {
+        f"--variant {variant}": (variant != "lsm", what, "leave one of them out"),
+        "--start-weight": (start_weight is not None, what, "leave one of them out"),
+        f"--liquids {liquids}": (
+            liquids > 1,
+            "it chooses a weight for one liquid's wiring",
+            "tune one liquid, and give the weight that it finds as --start-weight",
+        ),
+    }
+    for option, (given, why, fix) in reasons.items():
         if given:
-            raise RequestError(
-                f"--tune-start-weight has no meaning beside {option}",
-                why="it chooses the one weight of a liquid that does not learn (--variant lsm)",
-                fix="leave one of them out",
-            )
+            raise RequestError(f"--tune-start-weight has no meaning beside {option}", why=why, fix=fix)

@@ -44,3 +44,12 @@ AllowLosses = Annotated[
     ),
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+def of_the_engine(engine: str, threads: int, allow_losses: bool) -> dict[str, str | None]:
+    """How a backend runs, as the user gave it: by option; None is the default."""
+    return {
+        "--engine": None if engine == "cpp" else engine,
+        "--threads": str(threads) if threads else None,
+        "--allow-losses": "" if allow_losses else None,
+    }

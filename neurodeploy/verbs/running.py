@@ -22,6 +22,7 @@ from neurodeploy.verbs.options import (
     Rules,
     Seed,
     Threads,
+    of_the_engine,
 )
 from neurodeploy.verbs.screen import INTERRUPTED, Progress, fail, show
 
@@ -210,6 +211,7 @@ def delays(
         "--hardware": hardware,
         "--host": host,
         "--faults": faults,
+        **of_the_engine(engine, threads, allow_losses),
         "--neuron": neuron,
         "--inhibition": inhibition,
     }
@@ -295,8 +297,9 @@ def lsm(
         float | None, typer.Option(help="nalsm: w_astro.", show_default="0.015; 0.0075 from 8,000 neurons on")
     ] = None,
     astrocyte_density: Annotated[
-        float, typer.Option(help="nalsm: share of the neurons that the astrocyte reads.")
-    ] = 1.0,
+        float | None,
+        typer.Option(help="nalsm: share of the neurons that the astrocyte reads.", show_default="1: all"),
+    ] = None,
     start_weight: Annotated[
         float | None,
         typer.Option(help="Magnitude of every weight at the start.", show_default="the variant's own"),
@@ -406,6 +409,7 @@ def lsm(
         out,
     )
     machine = {"--rules": rules, "--hardware": hardware, "--host": host, "--faults": faults}
+    machine |= of_the_engine(engine, threads, allow_losses)
     if backend is None:
         refuse_without_backend(machine, learn_from)
     result: Any
@@ -435,9 +439,6 @@ def lsm_learning(
     neurons: Annotated[int, typer.Option(help="Of the liquid: a cube.")] = 125,
     astrocyte_weight: Annotated[float | None, typer.Option(help="w_astro.", show_default="0.015")] = None,
     snapshots: Annotated[int, typer.Option(min=1, help="Images of 20 ms that the liquid forms by.")] = 1000,
-    normalisation: Annotated[
-        str, typer.Option(help="separate-maximum (the authors') or training-maximum.")
-    ] = "separate-maximum",
     restrictions: Annotated[
         bool, typer.Option(help="Also put each of the chip's restrictions on the exact network alone.")
     ] = True,
@@ -453,9 +454,7 @@ def lsm_learning(
     """The liquid (NALSM) forms on Loihi, in Lava, by its three-factor rule, beside the same snapshots in floating point."""
     from neurodeploy.lsm.learning_application import Request, run_learning
 
-    request = Request(
-        dataset, data, neurons, astrocyte_weight, snapshots, normalisation, restrictions, lava, seed, out
-    )
+    request = Request(dataset, data, neurons, astrocyte_weight, snapshots, restrictions, lava, seed, out)
     try:
         with Progress(enabled=not as_json) as progress:
             result = run_learning(request, progress.show)
