@@ -2,7 +2,7 @@
 //
 // Input, read from one binary file: int32 inputs, neurons, excitatory, synapses; int32 pre, int32 post, float weight of each synapse, sorted
 // by source, then target; int32 trials, steps, plastic, restore; float w_astro, fade; float probabilities of each trial.
-// Output: liquid spikes, input spikes, mean excitatory weight, seconds.
+// Output: liquid spikes, input spikes, seconds, mean magnitudes of the weights from inputs, excitatory and inhibitory neurons.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
