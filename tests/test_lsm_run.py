@@ -8,7 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from neurodeploy.lsm import application, measures, pictures, published
+from neurodeploy.lsm import (
+    application,
+    learning_application,
+    learning_pictures,
+    measures,
+    pictures,
+    published,
+)
 from neurodeploy.lsm.application import Watched
 from neurodeploy.lsm.data import Dataset, Images
 from neurodeploy.lsm.model import SAMPLE_MS, Design, build
@@ -80,6 +87,27 @@ def test_curves_end_below_the_top_of_their_panel(values: list, low: float, high:
     axes.plot(values)
     pictures._from_zero(axes)
     assert axes.get_ylim() == pytest.approx((low, high))
+
+
+@pytest.mark.parametrize(
+    "by, label", [("lava", "Loihi's rules in Lava"), ("reference", "Loihi's rules in NumPy")]
+)
+def test_a_liquid_that_learned_is_called_what_executed_it(tmp_path: Path, by: str, label: str) -> None:
+    """Not 'Loihi', where no Loihi and no Lava was asked."""
+    drawn = []
+    side = learning_application.Side({"input": np.arange(5.0)}, np.arange(3), np.arange(3.0))
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("weights", "formation"):
+            patch.setattr(learning_pictures, name, lambda sides, *_: drawn.append(list(sides)))
+        learning_application.draw(tmp_path, side, side, learning_application.BY[by])
+    assert drawn == [["Brian2", label]] * 2
+
+
+def test_decisions_have_a_column_for_each_side(tmp_path: Path) -> None:
+    one, other = np.array([1, 2]), np.array([0, 2])
+    path = tmp_path / "decisions.csv"
+    application.write_decisions(path, one, taken_for=other, taken_for_in_floating_point=one)
+    assert path.read_text() == "image,class,taken_for,taken_for_in_floating_point\n0,1,0,1\n1,2,2,2\n"
 
 
 def of_results(name: str, **other) -> dict:

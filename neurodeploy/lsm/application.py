@@ -288,7 +288,7 @@ def run_lsm(request: Request, progress: Progress | None = None) -> Result:
             ranks = kernel_quality(request, networks, plastic, dataset, drives["test"], found, progress)
             pictures.kernel_quality(ranks, folder / "kernel-quality.png")
         spent.on("measures and pictures")
-        write_decisions(folder / "decisions.csv", dataset.test.labels, said)
+        write_decisions(folder / "decisions.csv", dataset.test.labels, taken_for=said)
         asked = describe(request, design, dataset, snapshots, plastic)
         data = {
             **asked,
@@ -373,20 +373,11 @@ def rates(design: Design, liquids: int, found: phases.Features) -> dict[str, flo
     return facts
 
 
-def by_source(networks: list[Network]) -> dict[str, np.ndarray]:
-    """Weights by the population they come from, of all liquids together."""
-    labels = [population.label for population in networks[0].populations]
-    return {
-        label: np.concatenate([p.weight for one in networks for p in one.projections if p.pre == position])
-        for position, label in enumerate(labels)
-    }
-
-
 def weight_facts(networks: list[Network]) -> dict[str, dict[str, float]]:
     """Mean and mean magnitude of the weights by source."""
     return {
         name: {"mean": float(w.mean()), "mean_magnitude": float(np.abs(w).mean()), "synapses": len(w)}
-        for name, w in by_source(networks).items()
+        for name, w in measures.by_source(networks).items()
     }
 
 
@@ -557,12 +548,13 @@ def kernel_quality(
     }
 
 
-def write_decisions(path: Path, labels: np.ndarray, said: np.ndarray) -> None:
-    """One row a test image: its class, and what it was taken for."""
+def write_decisions(path: Path, labels: np.ndarray, **said: np.ndarray) -> None:
+    """One row a test image: its class, and what it was taken for, a column for each of `said`."""
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["image", "class", "taken_for"])
-        writer.writerows(zip(range(len(labels)), labels.tolist(), said.tolist(), strict=True))
+        writer.writerow(["image", "class", *said])
+        columns = [labels.tolist(), *(classes.tolist() for classes in said.values())]
+        writer.writerows(zip(range(len(labels)), *columns, strict=True))
 
 
 def draw(
@@ -583,7 +575,7 @@ def draw(
     if formed:
         first = formed[0]
         pictures.formation(first.liquid, first.inputs, first.astrocyte, SNAPSHOT_MS, folder / "formation.png")
-    pictures.weights(by_source(networks), design.magnitude, folder / "weights.png")
+    pictures.weights(measures.by_source(networks), design.magnitude, folder / "weights.png")
     trace = None
     if plastic and design.variant == "nalsm":
         trace = measures.astrocyte_trace(design, one.inputs, one.liquid)

@@ -24,7 +24,7 @@ from neurodeploy.backends.loihi.trials.session import run_in_lava
 from neurodeploy.cache import keep_matplotlib_files
 from neurodeploy.errors import RequestError
 from neurodeploy.lsm import data as datasets
-from neurodeploy.lsm import memory, phases
+from neurodeploy.lsm import measures, memory, phases
 from neurodeploy.lsm.application import Request as WholeRequest
 from neurodeploy.lsm.application import choose_design
 from neurodeploy.lsm.data import EVENT_DATASETS
@@ -51,6 +51,9 @@ IN_WORDS = {
     "even": "all, even where mixed",
 }
 """What is executed beside both sides, for a table."""
+
+BY = {"lava": "Loihi's rules in Lava", "reference": "Loihi's rules in NumPy"}
+"""What formed the liquid beside Brian2, in words."""
 
 OTHER_SEED = 1000
 """Added to the seeds that round traces; that of weights is Lava's own."""
@@ -126,7 +129,7 @@ class Result:
         rows = {"brian2": m["exact"], m["by"]: m[m["by"]], **m["restrictions"]}
         for label, facts in rows.items():
             table.add_row(
-                IN_WORDS.get(label, label),
+                (IN_WORDS | BY).get(label, label),
                 *(f"{facts['mean_magnitude'][name]:.3f}" for name in names),
                 f"{facts['liquid_spikes_per_ms']:.2f}",
                 f"{facts['astrocyte']['mean']:.4f}",
@@ -203,8 +206,8 @@ def run_learning(request: Request, progress: Progress | None = None) -> Result:
             name: float(np.abs(w).mean() / np.abs(exact.weights[name]).mean())
             for name, w in on_loihi.weights.items()
         }
-        start = by_source(network, [p.weight for p in network.projections])
-        draw(folder, exact, on_loihi)
+        start = measures.by_source([network])
+        draw(folder, exact, on_loihi, BY[by])
         np.savez(
             folder / "weights.npz",
             **{f"brian2.{name}": w for name, w in exact.weights.items()},  # type: ignore[arg-type]
@@ -239,7 +242,7 @@ def run_learning(request: Request, progress: Progress | None = None) -> Result:
             "changes": lowered.changes,
             "wall_seconds": wall,
         }
-        title = f"A liquid of {design.neurons:,} neurons that forms on Loihi"
+        title = f"A liquid of {design.neurons:,} neurons that forms by {BY[by]}"
         verdict = f"{'within' if data['near'] else 'not within'} {NEAR:.0%}"
         leave_run(
             folder,
@@ -298,7 +301,11 @@ def form_exactly(
     spikes = found.raster[found.raster[:, 2] < trials.driven].astype(np.int64)
     played = np.column_stack([spikes[:, 0] * SNAPSHOT_MS + spikes[:, 1], spikes[:, 2]])
     liquid = found.counts[:, trials.driven :].sum(axis=1, dtype=np.int64)
-    return Side(by_source(network, weights), liquid, found.modulators[:, 0]), played, key
+    return (
+        Side(measures.by_source([phases.with_weights(network, weights)]), liquid, found.modulators[:, 0]),
+        played,
+        key,
+    )
 
 
 def side(network: Network, lowered: Lowered, found: reference.Run, snapshots: int) -> Side:
@@ -307,17 +314,11 @@ def side(network: Network, lowered: Lowered, found: reference.Run, snapshots: in
         found.weights[number][rows, columns] * lowered.unit for number, rows, columns in lowered.places
     ]
     liquid = np.bincount(found.spikes[:, 0] // SNAPSHOT_MS, minlength=snapshots)
-    return Side(by_source(network, weights), liquid, found.third * lowered.scale.third_unit)
-
-
-def by_source(network: Network, weights: list[np.ndarray]) -> dict[str, np.ndarray]:
-    """Weights of all projections by the population that they come from."""
-    return {
-        population.label: np.concatenate(
-            [w for w, p in zip(weights, network.projections, strict=True) if p.pre == number]
-        )
-        for number, population in enumerate(network.populations)
-    }
+    return Side(
+        measures.by_source([phases.with_weights(network, weights)]),
+        liquid,
+        found.third * lowered.scale.third_unit,
+    )
 
 
 def correlation(one: np.ndarray, other: np.ndarray) -> float | None:
@@ -336,13 +337,13 @@ def same(one: reference.Run, other: reference.Run) -> bool:
     )
 
 
-def draw(folder: Path, exact: Side, on_loihi: Side) -> None:
-    """Weights of both sides, and how the liquid formed."""
+def draw(folder: Path, exact: Side, on_loihi: Side, by: str) -> None:
+    """Weights of both sides, and how the liquid formed; `by` is what executed the second."""
     from neurodeploy.lsm import learning_pictures
 
-    learning_pictures.weights(exact.weights, on_loihi.weights, folder / "weights.png")
+    learning_pictures.weights({"Brian2": exact.weights, by: on_loihi.weights}, folder / "weights.png")
     learning_pictures.formation(
-        {"Brian2": (exact.liquid, exact.astrocyte), "Loihi": (on_loihi.liquid, on_loihi.astrocyte)},
+        {"Brian2": (exact.liquid, exact.astrocyte), by: (on_loihi.liquid, on_loihi.astrocyte)},
         SNAPSHOT_MS,
         folder / "formation.png",
     )

@@ -6,7 +6,8 @@ from os import PathLike
 
 import numpy as np
 
-EXACT, ON_LOIHI = "#1f4e79", "#b35900"
+COLOURS = "#1f4e79", "#b35900"
+"""Of the exact side, and of Loihi's."""
 
 BINS = 50
 
@@ -19,19 +20,21 @@ def _bare(axes) -> None:
         axes.spines[side].set_visible(False)
 
 
-def weights(exact: dict[str, np.ndarray], on_loihi: dict[str, np.ndarray], path: str | PathLike[str]) -> None:
-    """Histograms of the weights by the population that they come from; a vertical line at each mean."""
+def weights(sides: dict[str, dict[str, np.ndarray]], path: str | PathLike[str]) -> None:
+    """Histograms of the weights of both sides by the population that they come from; a vertical line at each mean."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, 2.8), layout="constrained")
-    for axes, (name, values) in zip(figure.subplots(1, len(exact)), exact.items(), strict=True):
-        edges = np.histogram_bin_edges(np.concatenate([values, on_loihi[name]]), bins=BINS)
-        for side, colour, label in ((values, EXACT, "Brian2"), (on_loihi[name], ON_LOIHI, "Loihi")):
-            axes.hist(side, bins=edges, histtype="step", color=colour, label=label)
-            axes.axvline(side.mean(), color=colour, linewidth=0.8, linestyle=":")
+    figure = Figure(figsize=(9, 3), layout="constrained")
+    names = list(next(iter(sides.values())))
+    for axes, name in zip(figure.subplots(1, len(names)), names, strict=True):
+        edges = np.histogram_bin_edges(np.concatenate([side[name] for side in sides.values()]), bins=BINS)
+        for (label, side), colour in zip(sides.items(), COLOURS, strict=True):
+            axes.hist(side[name], bins=edges, histtype="step", color=colour, label=label)
+            axes.axvline(side[name].mean(), color=colour, linewidth=0.8, linestyle=":")
         axes.set_xlabel(f"weight from {name} (model volts)", fontsize=9)
         _bare(axes)
-    figure.axes[0].legend(frameon=False, fontsize=8)
+    handles = figure.axes[0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside upper right", ncols=2, frameon=False, fontsize=8)
     figure.supylabel("synapses", fontsize=9)
     figure.savefig(path, dpi=100, pil_kwargs={"compress_level": 1})
 
@@ -44,7 +47,7 @@ def formation(
 
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True)
-    for (label, (liquid, astrocyte)), colour in zip(sides.items(), (EXACT, ON_LOIHI), strict=True):
+    for (label, (liquid, astrocyte)), colour in zip(sides.items(), COLOURS, strict=True):
         for axes, values in ((above, liquid / milliseconds), (below, astrocyte)):
             size = max(1, len(values) // POINTS)
             rows = len(values) // size * size
@@ -57,7 +60,7 @@ def formation(
             )
     above.set_ylabel("spikes per ms")
     above.set_ylim(0)
-    above.legend(frameon=False)
+    above.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False, borderaxespad=0.2)
     below.set_ylabel("astrocyte")
     below.set_xlabel("snapshot")
     for axes in (above, below):

@@ -1,4 +1,4 @@
-"""What a liquid does: its branching factor, its rates, its astrocyte within a sample."""
+"""What a liquid has become and does: its weights, its branching factor, its rates, its astrocyte within a sample."""
 
 from __future__ import annotations
 
@@ -24,6 +24,15 @@ def connections(network: Network) -> sparse.csr_array:
     post = np.concatenate([p.post_index + starts[p.post] for p in within])
     ones = np.ones(len(pre), np.float32)
     return sparse.csr_array((ones, (pre, post)), shape=(starts[-1], starts[-1]))
+
+
+def by_source(networks: list[Network]) -> dict[str, np.ndarray]:
+    """Weights by the population they come from, of all liquids together."""
+    labels = [population.label for population in networks[0].populations]
+    return {
+        label: np.concatenate([p.weight for one in networks for p in one.projections if p.pre == position])
+        for position, label in enumerate(labels)
+    }
 
 
 def branching_factor(raster: np.ndarray, connected: sparse.csr_array) -> float | None:

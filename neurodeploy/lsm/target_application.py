@@ -9,7 +9,6 @@ run.
 
 from __future__ import annotations
 
-import csv
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -24,17 +23,17 @@ from neurodeploy.cache import keep_matplotlib_files
 from neurodeploy.chips.catalogue import rules_by_name
 from neurodeploy.errors import RequestError
 from neurodeploy.lsm import data as datasets
-from neurodeploy.lsm import memory, phases, readout
+from neurodeploy.lsm import measures, memory, phases, readout
 from neurodeploy.lsm.application import (
     ALWAYS_FROZEN,
     Request,
-    by_source,
     changes,
     choose,
     choose_design,
     choose_drives,
     choose_snapshots,
     input_count,
+    write_decisions,
 )
 from neurodeploy.lsm.data import CLASSES, EVENT_DATASETS, NORMALISATIONS, Dataset, Images
 from neurodeploy.lsm.drive import Drive
@@ -214,7 +213,8 @@ def run_on_target(
         data["wall_seconds"] = {**wall, "all": time.perf_counter() - began}
         on_target = next(iter(said.values()))
         _draw(folder, ready, test, on_target, shown)
-        _write_decisions(folder / "decisions.csv", test.labels, said)
+        columns = dict(zip(("taken_for", "taken_for_in_floating_point"), said.values(), strict=True))
+        write_decisions(folder / "decisions.csv", test.labels, **columns)
         np.savez_compressed(folder / "counts.npz", target=shown.counts, model=shown.in_model)
         title = f"Frozen liquid of {ready.design.neurons:,} neurons on {options.backend}"
         right = f"{100 * data['accuracy']:.2f} % of {len(test.labels):,} images right"
@@ -416,19 +416,8 @@ def _draw(folder: Path, ready: Prepared, test: Images, said: np.ndarray, shown: 
     """The weights, the errors, and how often neurons spike on the target and in the model."""
     from neurodeploy.lsm import pictures
 
-    pictures.weights(by_source([ready.network]), ready.design.magnitude, folder / "weights.png")
+    pictures.weights(measures.by_source([ready.network]), ready.design.magnitude, folder / "weights.png")
     pictures.confusion(test.labels, said, CLASSES, folder / "confusion.png")
     pictures.two_counts(
         shown.in_model, shown.counts, f"executed by: {shown.report.executed_by}", folder / "counts.png"
     )
-
-
-def _write_decisions(path: Path, labels: np.ndarray, said: dict[str, np.ndarray]) -> None:
-    """One row a test image: its class, and what it was taken for on the target and in the model."""
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["image", "class", "taken_for", "taken_for_in_floating_point"])
-        rows = zip(
-            range(len(labels)), labels.tolist(), *(classes.tolist() for classes in said.values()), strict=True
-        )
-        writer.writerows(rows)

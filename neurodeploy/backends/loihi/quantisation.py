@@ -175,7 +175,7 @@ class QuantisationReport:
                 f"Voltages with the same spikes: off by {two_digits(row.error.typical)} mV mostly and"
                 f" {two_digits(row.error.total)} mV at most in '{row.label}', because of its {row.error.largest_part}"
                 + (", less in others" if len(self.populations) > 1 else "")
-                + f"; all of it is in {FILE}, in a script in get_report().quantisation"
+                + f"; all of it is in {FILE} in the backend's folder of a run, in a script in get_report().quantisation"
             )
         cut = [row for row in self.populations if row.deepest_inhibition < row.lowest_voltage]
         if cut:
