@@ -6,10 +6,12 @@ that counts do not depend on who made them, or in which order.
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import queue
 import threading
 from collections.abc import Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,7 +127,7 @@ def on_cluster(
     RequestError
         Nothing answers at `scheduler`.
     RunError
-        No worker is there, or one died over and over.
+        No worker is there, one died over and over, or the cluster lost the scheduler or all that it knew of the job.
     """
     try:
         from distributed import Client, as_completed
@@ -144,6 +146,8 @@ def on_cluster(
             why=str(error),
             fix="start one ('dask scheduler', and 'dask worker ADDRESS' on every machine), or leave --scheduler out",
         ) from error
+    # its tracebacks of a lost connection; the errors below say what happened
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
     with client:
         workers = len(client.scheduler_info(n_workers=-1)["workers"])
         if not workers:
@@ -169,15 +173,16 @@ def on_cluster(
             for done in running:
                 give()
                 yield waiting.pop(done), done.result()
-        except KilledWorker as error:
+        except (KilledWorker, CancelledError, OSError) as error:
             raise RunError(
-                "The cluster's workers died while they simulated",
+                "The cluster's workers, or its scheduler, failed while they simulated",
                 why=str(error),
                 fix="see their logs; the same command goes on with what is done",
             ) from error
         finally:
-            client.cancel(list(waiting))
-            client.run(_end)
+            with contextlib.suppress(Exception):  # a cluster that has failed need not answer
+                client.cancel(list(waiting))
+                client.run(_end)
 
 
 _kept: dict[tuple[int, str], Trials] = {}

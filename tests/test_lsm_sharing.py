@@ -1,0 +1,112 @@
+"""Samples over a Dask cluster that is not there, is empty, or dies: what is told, and what is kept.
+
+The cluster is a real one in this process; what its workers would simulate is made up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from neurodeploy.errors import RequestError, RunError
+from neurodeploy.lsm import phases, sharing
+from neurodeploy.lsm.data import Images
+from neurodeploy.lsm.drive import Pixels
+from neurodeploy.lsm.model import Design, build
+
+distributed = pytest.importorskip("distributed", reason="the extra 'lsm' is not installed")
+
+NEURONS = 8
+
+SAMPLES = 3 * phases.BLOCK
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[distributed.LocalCluster]:
+    with distributed.LocalCluster(
+        n_workers=0, threads_per_worker=1, processes=False, dashboard_address=None, protocol="inproc://"
+    ) as empty:
+        yield empty
+
+
+@pytest.fixture(autouse=True)
+def made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache folder of its own, and workers whose counts are numbers of samples."""
+
+    def count(trials: object, job: sharing.Job, block: sharing.Block) -> sharing.Counted:
+        numbers = block.numbers.astype(np.uint8)
+        return sharing.Counted(np.tile(numbers[:, None], NEURONS), block.numbers)
+
+    monkeypatch.setenv("NEURODEPLOY_CACHE", str(tmp_path))
+    monkeypatch.setattr(sharing.Job, "start", lambda job: SimpleNamespace(end=lambda: None))
+    monkeypatch.setattr(sharing, "count", count)
+
+
+def features(scheduler: str) -> phases.Features:
+    images = Images(np.ones((SAMPLES, 4), np.uint8), np.zeros(SAMPLES, np.uint8))
+    samples = {"training": (images, Pixels(1.0))}
+    return phases.features(build(Design(NEURONS, 4)), False, samples, 1, scheduler)
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nonsense://x"])
+def test_a_scheduler_that_does_not_answer(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = distributed.Client
+    monkeypatch.setattr(distributed, "Client", lambda where, timeout: real(where, timeout="100ms"))
+    with pytest.raises(RequestError, match=f"--scheduler {address}: nothing answers there") as told:
+        features(address)
+    assert "dask scheduler" in told.value.fix and told.value.exit_code == 2
+
+
+def test_a_scheduler_without_workers(cluster: distributed.LocalCluster) -> None:
+    with pytest.raises(RunError, match="has no worker") as told:
+        features(cluster.scheduler_address)
+    assert "dask worker" in told.value.fix and told.value.exit_code == 1
+
+
+def killed() -> Exception:
+    """What the scheduler makes of a block whose workers died."""
+    return distributed.scheduler.KilledWorker("block", SimpleNamespace(address="tcp://gone:1"), 3)
+
+
+def forgotten() -> Exception:
+    """What it makes of the others, once the last worker that knew the job is gone."""
+    return CancelledError("already forgotten")
+
+
+def unreachable() -> Exception:
+    return OSError("Timed out trying to connect")
+
+
+@pytest.mark.parametrize("error", [killed, forgotten, unreachable])
+def test_a_cluster_that_dies_leaves_what_is_done(
+    cluster: distributed.LocalCluster, monkeypatch: pytest.MonkeyPatch, error: Callable[[], Exception]
+) -> None:
+    """Its first block stays, though the cluster does not even answer to the farewell; the same command goes on."""
+    result = distributed.Future.result
+
+    def fails(future: distributed.Future, *given: object) -> object:
+        found = result(future, *given)
+        if found.inputs[0]:
+            raise error()
+        return found
+
+    def silent(*given: object) -> None:
+        raise OSError("Timed out trying to connect")
+
+    cluster.scale(1)
+    with distributed.Client(cluster) as client:
+        client.wait_for_workers(1)
+    with monkeypatch.context() as dying:
+        dying.setattr(distributed.Future, "result", fails)
+        dying.setattr(distributed.Client, "run", silent)
+        with pytest.raises(RunError, match="failed while they simulated") as told:
+            features(cluster.scheduler_address)
+    assert "same command" in told.value.fix and told.value.exit_code == 1
+    found = features(cluster.scheduler_address)
+    assert found.resumed == phases.BLOCK
+    assert np.array_equal(found.counts["training"][:, 0], np.arange(SAMPLES).astype(np.uint8))
