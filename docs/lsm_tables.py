@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from neurodeploy.lsm.application import PUBLISHED
 from neurodeploy.lsm.data import NORMALISATIONS
+from neurodeploy.lsm.published import ACCURACIES, READOUTS
 
 DOCS = Path(__file__).parent
 PAGE = DOCS / "lsm.md"
@@ -23,9 +23,6 @@ PICTURE = DOCS / "pictures" / "lsm-accuracy.png"
 SETS = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST"}
 SEEDS = (0, 1, 2)
 """Of which a bar asks the mean."""
-
-AUTHORS = ("soft", "adadelta")
-"""Read-outs with the authors' targets and penalty."""
 
 REPRODUCTION = {
     ("mnist", 1000): 95.9,
@@ -53,7 +50,12 @@ def runs() -> list[Run]:
     found = [
         json.loads(file.read_text())["metrics"] for file in sorted((DOCS / "results").glob("lsm-*.json"))
     ]
-    whole = {"training_samples": 50_000, "test_samples": 10_000, "executed_by": "float"}
+    whole = {
+        "training_samples": 50_000,
+        "test_samples": 10_000,
+        "executed_by": "float",
+        "astrocyte_density": 1.0,
+    }
     kept = [{"liquids": 1, **one} for one in found if all(one.get(k) == v for k, v in whole.items())]
     return sorted(kept, key=lambda one: one["seed"])
 
@@ -123,14 +125,14 @@ def ordered(group: tuple[Group, list[Run]]) -> tuple[Any, ...]:
 
 def nalsm(authors: bool) -> list[tuple[Group, list[Run]]]:
     """Runs of the liquid with the astrocyte, by the authors' read-out or by others."""
-    chosen = [one for one in runs() if one["variant"] == "nalsm" and (one["readout"] in AUTHORS) is authors]
+    chosen = [one for one in runs() if one["variant"] == "nalsm" and (one["readout"] in READOUTS) is authors]
     return sorted(grouped(chosen, *LIKE).items(), key=ordered)
 
 
 def reproduction() -> str:
     rows = []
     for (neurons, liquids, dataset, *recipe), group in nalsm(authors=True):
-        mean, deviation = PUBLISHED[dataset, "nalsm", neurons]
+        mean, deviation = ACCURACIES[dataset, "nalsm", neurons]
         bar = REPRODUCTION[dataset, neurons]
         rows.append(
             [
@@ -185,7 +187,7 @@ def baselines() -> str:
             return f"{np.mean([one[name] for one in group]):.{digits}f}"
 
         weights = sorted({f"{one['start_weight']:g}" for one in group}) if variant == "lsm" else []
-        published = PUBLISHED.get((dataset, variant, 1000))
+        published = ACCURACIES.get((dataset, variant, 1000))
         rows.append(
             [
                 SETS[dataset],
@@ -233,7 +235,7 @@ def draw(path: Path) -> None:
                     )
                 )
                 if authors:
-                    mean, deviation = PUBLISHED[dataset, "nalsm", neurons]
+                    mean, deviation = ACCURACIES[dataset, "nalsm", neurons]
                     axes.barh(at, 2 * deviation, 0.7, mean - deviation, color="#d0d0d0")
                     axes.plot([mean, mean], [at - 0.35, at + 0.35], color="#808080", linewidth=1)
                 bar = bars[dataset, neurons * liquids]

@@ -63,10 +63,14 @@ def test_10_the_order_of_the_variants() -> None:
 
 
 def test_10_the_margin_over_a_tuned_liquid_on_the_whole_set() -> None:
-    same = {"dataset": "mnist", "neurons": 1000, "seed": 0, "readout": "soft", "features": "frozen"}
+    """Means of seeds 0 to 2."""
+    same = {"dataset": "mnist", "neurons": 1000, "readout": "soft", "features": "frozen"}
     whole = {**WHOLE, **same, "normalisation": "separate-maximum", "executed_by": "float"}
     order = ("nalsm", "lsm-ap-stdp", "lsm", "lsm-stdp")
-    share = {name: percent(**{**whole, "variant": name}) for name in order}
+    share = {
+        name: np.mean([percent(**{**whole, "variant": name, "seed": seed}) for seed in range(3)])
+        for name in order
+    }
     assert sorted(order, key=lambda name: share[name], reverse=True) == list(order)
     assert share["lsm"] > share["lsm-stdp"] + 4
     assert 0.3 <= share["nalsm"] - share["lsm"] <= 1.0

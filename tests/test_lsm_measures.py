@@ -93,6 +93,8 @@ def test_the_rank_is_that_of_100_samples_a_class() -> None:
     few = np.where(np.arange(400) < 380, 0, 1)
     few[385:] = 2
     assert measures.kernel_ranks(full, few, 2, 0).tolist() == [15, 15]
+    faint = np.diag([*np.ones(49), 1e-6])
+    assert measures.kernel_ranks(faint, np.arange(50) % 5, 1, 0).tolist() == [49]
 
 
 def test_noise_is_half_the_range_and_stays_inside_it() -> None:

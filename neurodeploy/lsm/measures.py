@@ -109,7 +109,8 @@ def kernel_ranks(counts: np.ndarray, labels: np.ndarray, draws: int, seed: int) 
     """Ranks of the matrix of counts of 100 samples a class, of `draws` random choices of them; their mean is the measure.
 
     Of clean samples it is the separation that a read-out can use; of noisy ones, what it would generalise over.  Where a class
-    has fewer samples, all classes give as many as it has.
+    has fewer samples, all classes give as many as it has.  Singular values count above the rounding of single precision, as
+    in ``compute_SP_AP_kernel_quality_measures.py``, whose counts have it: in double precision every such matrix has full rank.
 
     Parameters
     ----------
@@ -122,7 +123,7 @@ def kernel_ranks(counts: np.ndarray, labels: np.ndarray, draws: int, seed: int) 
     ranks = []
     for _ in range(draws):
         chosen = np.concatenate([random.choice(members, each, replace=False) for members in classes])
-        ranks.append(np.linalg.matrix_rank(counts[chosen].astype(np.float64)))
+        ranks.append(np.linalg.matrix_rank(counts[chosen].astype(np.float32)))
     return np.array(ranks)
 
 
