@@ -9,12 +9,16 @@ from pathlib import Path
 from neurodeploy.recording import processor, provenance
 
 
-def test_a_run_names_its_machine(monkeypatch) -> None:
+def test_a_run_names_its_machine() -> None:
+    run = provenance(["neurodeploy"], seed=3)
+    assert run["processor"] == processor() and run["seed"] == 3
+    assert run["processors"] == os.cpu_count() and run["load"] >= 0
+
+
+def test_a_processor_has_its_models_name(monkeypatch) -> None:
     said = "processor\t: 0\nmodel name\t: Some Processor @ 2 GHz\nflags\t: sse\n"
     monkeypatch.setattr(Path, "read_text", lambda self, **_: said)
-    run = provenance(["neurodeploy"], seed=3)
-    assert run["processor"] == "Some Processor @ 2 GHz" and run["seed"] == 3
-    assert run["processors"] == os.cpu_count() and run["load"] >= 0
+    assert processor() == "Some Processor @ 2 GHz"
 
 
 def test_a_system_without_that_file_names_its_architecture(monkeypatch) -> None:
