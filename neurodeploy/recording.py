@@ -84,11 +84,18 @@ def provenance(command: list[str], **facts: Any) -> dict[str, Any]:
 
 def processor() -> str:
     """Model of this machine's processor, as the system tells it."""
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
+    for line in processor_lines("model name"):
+        return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+def processor_lines(*beginnings: str) -> list[str]:
+    """What the system says of its processors, lines with these `beginnings`, each once; none where it does not say."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+    return sorted({line for line in lines if line.startswith(beginnings)})
 
 
 def default_folder(name: str) -> Path:

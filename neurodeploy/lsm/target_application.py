@@ -2,9 +2,8 @@
 
 The liquid forms, and the read-out learns, as in every other run.  Only then is the target asked for: nothing that takes long
 comes after it, and can lose what it answered.  Test images are shown there, its spikes are counted, and the read-out decides
-here.  On a chip's tools every count is compared with the engine's in the chip's
-numbers.  ``decisions.csv`` has every image, ``counts.npz`` every count; ``metrics.json``, ``run.json`` and the page as for every
-run.
+here.  On a chip's tools every count is compared with the engine's in the chip's numbers.  ``decisions.csv`` has every image,
+``counts.npz`` every count; ``metrics.json``, ``run.json`` and the page as for every run.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from neurodeploy import cache
 from neurodeploy.backends.base import Progress
 from neurodeploy.errors import RunError, ToolchainMissingError
+from neurodeploy.recording import processor_lines
 
 if TYPE_CHECKING:
     from neurodeploy.backends.brian2.structure import Structure as NetworkStructure
@@ -93,12 +94,8 @@ def compiler_version(path: str) -> str:
 
 def processor() -> str:
     """What ``-march=native`` stands for on this machine: the processor's model and features."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return f"{platform.machine()} {platform.processor()}"
-    wanted = ("model name", "flags", "Features", "CPU part")
-    return "\n".join(sorted({line for line in lines if line.startswith(wanted)}))
+    lines = processor_lines("model name", "flags", "Features", "CPU part")
+    return "\n".join(lines) or f"{platform.machine()} {platform.processor()}"
 
 
 def flags(structure: Structure) -> tuple[str, ...]:
