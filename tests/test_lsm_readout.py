@@ -106,6 +106,19 @@ def test_adadelta_steps_as_its_equations_say() -> None:
     assert one.value[0] == pytest.approx(value, rel=1e-4)
 
 
+def test_the_authors_divide_each_batch_by_its_own_largest_share() -> None:
+    """250 samples a batch for a small liquid, the last of 2; a batch without a spike stays at 0."""
+    counts = np.zeros((502, 2), np.uint8)
+    counts[:250] = 1, 3
+    counts[:9] = 1, 1
+    counts[500:] = [[1, 1], [3, 2]]
+    x = adadelta.by_batches(readout.features(counts)).unpacked()
+    np.testing.assert_allclose(x[[0, 9]], [[2 / 3, 2 / 3], [1 / 3, 1]], rtol=1e-6)
+    assert np.all(x[250:500] == 0)
+    np.testing.assert_allclose(x[500:], [[5 / 6, 5 / 6], [1, 2 / 3]], rtol=1e-6)
+    assert (adadelta.batch_size(64), adadelta.batch_size(4096), adadelta.batch_size(8000)) == (250, 250, 50)
+
+
 def test_nothing_of_the_validation_samples_is_learned() -> None:
     counts, labels = samples(600)
     one = readout.train(readout.features(counts), labels, 200, SOFT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,6 +43,23 @@ class Adadelta:
         self.value -= RATE * step
 
 
+def batch_size(neurons: int) -> int:
+    """Samples a step of a liquid of that size: of the largest in :data:`BATCH` that is no larger."""
+    return BATCH[max(n for n in BATCH if n <= max(neurons, min(BATCH)))]
+
+
+def by_batches(x: Features) -> Features:
+    """Every batch divided by its own largest share, so that a sample's features depend on those beside it.
+
+    As the authors do, of training, validation and test samples alike (``NALSM_OUTPUT_LAYER.py``, ``xInp``).
+    """
+    batch = batch_size(x.counts.shape[1])
+    each = x.counts.max(axis=1, initial=0) * x.factors
+    largest = np.maximum.reduceat(each, np.arange(0, len(each), batch)) if len(each) else each
+    largest[largest == 0] = 1.0
+    return replace(x, factors=x.factors / np.repeat(largest, batch)[: len(each)])
+
+
 def descend(
     x: Features,
     targets: np.ndarray,
@@ -49,23 +67,21 @@ def descend(
     epochs: int,
     look: Callable[[int, np.ndarray, np.ndarray], bool],
 ) -> None:
-    """Learn by Adadelta, in a fixed order of samples; otherwise as :func:`neurodeploy.lsm.readout.descend`.
-
-    Features are divided by the largest of the training samples, where the authors divide each batch by its own.
-    """
+    """Learn by Adadelta, in a fixed order of samples; otherwise as :func:`neurodeploy.lsm.readout.descend`."""
     neurons = x.counts.shape[1]
-    batch = BATCH[max(n for n in BATCH if n <= max(neurons, min(BATCH)))]
-    weights, bias = Adadelta(neurons, targets.shape[1]), Adadelta(targets.shape[1])
+    batch = batch_size(neurons)
+    x = by_batches(x)
+    weights, bias = Adadelta(targets.shape[1], neurons), Adadelta(targets.shape[1])
     for epoch in range(1, epochs + 1):
         for begin in range(0, len(targets), batch):
             rows = slice(begin, min(begin + batch, len(targets)))
             some = x[rows].unpacked()
-            logits = some @ weights.value + bias.value
+            logits = some @ weights.value.T + bias.value
             slope = np.exp(logits - logits.max(axis=1, keepdims=True))
             slope /= slope.sum(axis=1, keepdims=True)
             slope -= targets[rows]
             slope /= len(some)
-            weights.learn(some.T @ slope + np.float32(penalty) * weights.value)
+            weights.learn(slope.T @ some + np.float32(penalty) * weights.value)
             bias.learn(slope.sum(axis=0))
-        if not look(epoch, weights.value.copy(), bias.value.copy()):
+        if not look(epoch, weights.value.T.copy(), bias.value.copy()):
             return

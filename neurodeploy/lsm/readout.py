@@ -184,6 +184,8 @@ class Trained:
     def classes(self, features: Features) -> np.ndarray:
         """The most probable class of each sample."""
         features = replace(features, roots=self.recipe.roots)
+        if self.recipe.adadelta:
+            features = adadelta.by_batches(features)
         return np.concatenate([np.argmax(x @ self.weights + self.bias, axis=1) for _, x in features.blocks()])
 
 
