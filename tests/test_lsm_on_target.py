@@ -125,7 +125,7 @@ def test_a_board_is_asked_for_when_all_else_is_done(tmp_path, monkeypatch) -> No
     ready = SimpleNamespace(dataset=dataset, drives={"test": None}, network=None, liquid=None)
 
     def stands_in(name: str, found: object) -> object:
-        def step(*_: object) -> object:
+        def step(*_: object, **__: object) -> object:
             done.append(name)
             return found
 

@@ -119,6 +119,38 @@ def test_the_authors_divide_each_batch_by_its_own_largest_share() -> None:
     assert (adadelta.batch_size(64), adadelta.batch_size(4096), adadelta.batch_size(8000)) == (250, 250, 50)
 
 
+@pytest.mark.parametrize("stopped_at", [3, 23, 40])
+def test_the_authors_training_goes_on_where_it_was_stopped(
+    stopped_at: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """To the same weights, bit for bit; a command that is given again when all is done learns nothing."""
+    monkeypatch.setenv("NEURODEPLOY_CACHE", str(tmp_path))
+    monkeypatch.setattr(adadelta, "EPOCHS", 40)
+    monkeypatch.setattr(adadelta, "KEPT_EVERY", 10)
+    counts, labels = samples(600)
+    x = readout.features(counts)
+
+    def stop(what: str, done: int, all_of_it: int) -> None:
+        if done == stopped_at:
+            raise KeyboardInterrupt
+
+    whole = readout.train(x, labels, 200, readout.READOUTS["adadelta"])
+    assert whole.resumed == 0 and not list(tmp_path.iterdir())
+    with pytest.raises(KeyboardInterrupt):
+        readout.train(x, labels, 200, readout.READOUTS["adadelta"], stop, resume=True)
+    for resumed in (stopped_at // 10 * 10 if stopped_at < 40 else 30, 40):
+        again = readout.train(x, labels, 200, readout.READOUTS["adadelta"], resume=True)
+        assert again.resumed == resumed
+        assert (again.validation, again.iterations) == (whole.validation, whole.iterations)
+        np.testing.assert_array_equal(again.weights, whole.weights)
+        np.testing.assert_array_equal(again.bias, whole.bias)
+    (file,) = tmp_path.glob("lsm/*/best.npz")
+    file.unlink()
+    assert readout.train(x, labels, 200, readout.READOUTS["adadelta"], resume=True).resumed == 0
+    others = np.roll(labels, 1)
+    assert readout.train(x, others, 200, readout.READOUTS["adadelta"], resume=True).resumed == 0
+
+
 def test_nothing_of_the_validation_samples_is_learned() -> None:
     counts, labels = samples(600)
     one = readout.train(readout.features(counts), labels, 200, SOFT)

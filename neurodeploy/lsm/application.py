@@ -277,7 +277,7 @@ def run_lsm(request: Request, progress: Progress | None = None) -> Result:
         spent.on("samples")
 
         x = readout.features(found.counts["training"])
-        trained = readout.train(x, dataset.training.labels, dataset.validation, chosen, progress)
+        trained = readout.train(x, dataset.training.labels, dataset.validation, chosen, progress, resume=True)
         said = trained.classes(readout.features(found.counts["test"], x.largest))
         spent.on("read-out")
 
@@ -304,7 +304,11 @@ def run_lsm(request: Request, progress: Progress | None = None) -> Result:
             **rates(design, request.liquids, found),
             "weights": weight_facts(networks),
             "counts_sha256": found.digest(),
-            "resumed": {"snapshots": sum(one.resumed for one in formed), "samples": found.resumed},
+            "resumed": {
+                "snapshots": sum(one.resumed for one in formed),
+                "samples": found.resumed,
+                "epochs": trained.resumed,
+            },
             "silent_samples": silent(found),
             "changes": changes(dataset, drives["test"]),
             "warnings": warnings(dataset, found),

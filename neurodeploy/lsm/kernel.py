@@ -128,6 +128,7 @@ class KernelTrained:
     validation: float
     tried: list[dict[str, Any]] = field(default_factory=list)
     iterations: None = None
+    resumed: int = 0
 
     def classes(self, features: Features) -> np.ndarray:
         """The class of each sample whose share in the likeness is largest."""

@@ -179,7 +179,7 @@ def run_on_target(
         wall["training counts"] = time.perf_counter() - started
         started = time.perf_counter()
         x = readout.features(training)
-        trained = readout.train(x, dataset.training.labels, dataset.validation, chosen, progress)
+        trained = readout.train(x, dataset.training.labels, dataset.validation, chosen, progress, resume=True)
         wall["read-out"] = time.perf_counter() - started
 
         started = time.perf_counter()

@@ -73,7 +73,7 @@ def test_what_was_interrupted_goes_on_to_the_same_counts(
     assert gone_on["resumed"][stage] >= after
     (fresh / "lsm").rename(fresh / "old")
     whole = run(tmp_path, "whole")
-    assert whole["resumed"] == {"snapshots": 0, "samples": 0}
+    assert whole["resumed"] == {"snapshots": 0, "samples": 0, "epochs": 0}
     assert gone_on["counts_sha256"] == whole["counts_sha256"]
     assert gone_on["accuracy"] == whole["accuracy"]
 
@@ -259,11 +259,15 @@ def test_several_liquids_are_read_out_together(fresh: Path, tmp_path: Path) -> N
     few = {"snapshots": 200, "samples": 200, "test_samples": 50}
     told: list[tuple[str, int, int]] = []
     both = run(tmp_path, "both", lambda *part: told.append(part), liquids=2, **few)
-    assert (both["liquids"], both["neurons"], both["resumed"]) == (2, 64, {"snapshots": 0, "samples": 0})
+    assert (both["liquids"], both["neurons"], both["resumed"]) == (
+        2,
+        64,
+        {"snapshots": 0, "samples": 0, "epochs": 0},
+    )
     assert max(done for part, done, _ in told if part == "samples") == 500
     assert {total for part, _, total in told if part == "snapshots"} == {400}
     alone = [run(tmp_path, f"alone{k}", seed=SEEDS_APART * k, **few) for k in range(2)]
-    assert [one["resumed"] for one in alone] == [{"snapshots": 200, "samples": 250}] * 2
+    assert [one["resumed"] for one in alone] == [{"snapshots": 200, "samples": 250, "epochs": 0}] * 2
     assert both["liquid_hz"] == pytest.approx(np.mean([one["liquid_hz"] for one in alone]))
     assert both["input_hz"] == pytest.approx(np.mean([one["input_hz"] for one in alone]))
     assert both["weights"]["excitatory"]["synapses"] == sum(
