@@ -23,7 +23,7 @@ from neurodeploy.backends.brian2.trials.session import Trials
 from neurodeploy.cache import keep_matplotlib_files
 from neurodeploy.errors import RequestError, did_you_mean
 from neurodeploy.lsm import data as datasets
-from neurodeploy.lsm import measures, memory, phases, pictures, published, readout, saccades, tuning
+from neurodeploy.lsm import measures, memory, phases, pictures, published, readout, saccades, sharing, tuning
 from neurodeploy.lsm.data import CLASSES, EVENT_DATASETS, NORMALISATIONS, Dataset, Images
 from neurodeploy.lsm.drive import Drive, Pixels, Recorded, Saccades
 from neurodeploy.lsm.model import (
@@ -238,6 +238,7 @@ def run_lsm(request: Request, progress: Progress | None = None) -> Result:
     keep_matplotlib_files()
     choose("normalisation", request.normalisation, NORMALISATIONS)
     chosen = readout.recipe(request.readout)
+    sharing.check()
     choose("variant", request.variant, VARIANTS)
     if request.tune_start_weight:
         tuning.refuse(request.variant, request.start_weight, request.liquids)

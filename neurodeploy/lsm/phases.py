@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from uuid import uuid4
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from neurodeploy.backends.brian2.trials.session import Protocol, Trials
 from neurodeploy.lsm.data import Images
 from neurodeploy.lsm.drive import Drive
 from neurodeploy.lsm.model import FADE, KICK_MV, SAMPLE_MS, SNAPSHOT_MS
-from neurodeploy.lsm.sharing import Block, Counted, Job, locally, on_cluster
+from neurodeploy.lsm.sharing import Block, Counted, Job, shared
 from neurodeploy.lsm.store import Store
 from neurodeploy.models.network import Network
 
@@ -188,7 +189,7 @@ def features(
     processes : int
         Of this machine, where there is no `scheduler`.
     scheduler : str, optional
-        Address of a Dask scheduler.
+        Address of a Dask scheduler; a cluster of this process where it is left out.
     progress : function, optional
     """
     protocol = FEATURES[plastic]
@@ -221,17 +222,19 @@ def features(
                     put(name, Counted(**kept))
                     done += len(shown)
         resumed = done
-        job = Job(store.folder.name, network, plastic, protocol)
-        shared = on_cluster(job, blocks, scheduler) if scheduler else locally(job, blocks, processes)
+        if blocks and not scheduler:
+            compiler.compiled(lower(network, plastic).structure, progress)
+        job = Job(f"{store.folder.name}-{uuid4().hex}", network, plastic, protocol)
+        counted = shared(job, blocks, processes, scheduler)
         try:
-            for block, found in shared:
+            for block, found in counted:
                 store.save(block.name, liquid=found.liquid, inputs=found.inputs)
                 put(block.name, found)
                 done += len(block.numbers)
                 if progress is not None:
                     progress("samples", done, total)
         finally:
-            shared.close()
+            counted.close()
     return Features(counts, inputs, [store.folder.name], resumed)
 
 

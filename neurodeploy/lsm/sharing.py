@@ -1,4 +1,4 @@
-"""Samples shared over processes: every block of them is a trial run that depends on nothing but itself.
+"""Samples shared over the workers of a Dask cluster: every block of them is a trial run that depends on nothing but itself.
 
 A hit is a function of the seed, the sample's number, the step and the pixel, and every sample starts from the same weights, so
 that counts do not depend on who made them, or in which order.
@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import queue
 import threading
-from collections.abc import Generator, Sequence
-from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
-from typing import Any
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,10 +22,22 @@ from neurodeploy.errors import RequestError, RunError, ToolchainMissingError
 from neurodeploy.lsm.drive import Drive
 from neurodeploy.models.network import Network
 
+if TYPE_CHECKING:
+    from distributed import Client
+
 
 @dataclass
 class Job:
-    """What every block has in common."""
+    """What every block has in common.
+
+    Attributes
+    ----------
+    key : str
+        Of this run alone: workers end what they run for it, and no other's.
+    network : Network
+    plastic : bool
+    protocol : Protocol
+    """
 
     key: str
     network: Network
@@ -80,45 +92,31 @@ def count(trials: Trials, job: Job, block: Block) -> Counted:
     )
 
 
-def locally(
-    job: Job, blocks: Sequence[Block], processes: int
-) -> Generator[tuple[Block, Counted], None, None]:
-    """Share `blocks` over `processes` of this machine; give them as they come, in any order.
-
-    Every process is a compiled program of its own, which a thread of this one feeds.  They end with this generator.
-    """
-    free: queue.SimpleQueue[Trials] = queue.SimpleQueue()
-    started: list[Trials] = []
-
-    def work(block: Block) -> Counted:
-        trials = free.get()
-        try:
-            return count(trials, job, block)
-        finally:
-            free.put(trials)
-
-    with ThreadPoolExecutor(processes) as pool:
-        try:
-            for _ in range(min(processes, len(blocks))):
-                started.append(job.start())
-                free.put(started[-1])
-            waiting = {pool.submit(work, block): block for block in blocks}
-            for done in as_completed(waiting):
-                yield waiting.pop(done), done.result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for trials in started:
-                trials.end()
-
-
 IN_FLIGHT = 4
-"""Blocks a worker of a cluster is given at a time."""
+"""Blocks a worker is given at a time."""
 
 
-def on_cluster(
-    job: Job, blocks: Sequence[Block], scheduler: str
+def check() -> None:
+    """Refuse early where what shares samples is not installed.
+
+    Raises
+    ------
+    ToolchainMissingError
+    """
+    if find_spec("distributed") is None:
+        raise ToolchainMissingError(
+            "dask.distributed is not installed",
+            why="samples are shared over processes by it",
+            fix="pip install 'neurodeploy[lsm]', here and where the workers of --scheduler run",
+        )
+
+
+def shared(
+    job: Job, blocks: Sequence[Block], processes: int, scheduler: str | None
 ) -> Generator[tuple[Block, Counted], None, None]:
-    """Share `blocks` over the workers of a Dask scheduler.
+    """Share `blocks` over `processes` of this machine, or the workers of a Dask `scheduler`; give them as they come.
+
+    Every worker feeds a compiled program of its own.  They end with this generator.
 
     Raises
     ------
@@ -127,47 +125,36 @@ def on_cluster(
     RequestError
         Nothing answers at `scheduler`.
     RunError
-        No worker is there, one died over and over, or the cluster lost the scheduler or all that it knew of the job.
+        A simulation failed; no worker is there, one died over and over, or the cluster lost the scheduler or all that it knew
+        of the job.
     """
-    try:
-        from distributed import Client, as_completed
-        from distributed.scheduler import KilledWorker
-    except ImportError as error:
-        raise ToolchainMissingError(
-            "dask.distributed is not installed",
-            why="--scheduler shares samples over its workers",
-            fix="pip install 'neurodeploy[lsm]', here and where the workers run",
-        ) from error
-    try:
-        client = Client(scheduler, timeout="10s")
-    except (OSError, ValueError) as error:
-        raise RequestError(
-            f"--scheduler {scheduler}: nothing answers there",
-            why=str(error),
-            fix="start one ('dask scheduler', and 'dask worker ADDRESS' on every machine), or leave --scheduler out",
-        ) from error
-    # its tracebacks of a lost connection; the errors below say what happened
-    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
-    with client:
+    if not blocks:
+        return
+    check()
+    from distributed import as_completed
+    from distributed.scheduler import KilledWorker
+
+    opened = _remote(scheduler) if scheduler else _local(min(processes, len(blocks)))
+    with opened as client:
         workers = len(client.scheduler_info(n_workers=-1)["workers"])
         if not workers:
             raise RunError(
                 f"--scheduler {scheduler} has no worker",
                 fix="start some: 'dask worker ADDRESS', on every machine",
             )
-        common = client.scatter(job, broadcast=True)
-        waiting = {}
+        waiting: dict[Any, Block] = {}
         left = iter(blocks)
-        running = as_completed(with_results=False)
-
-        def give() -> None:
-            block = next(left, None)
-            if block is not None:
-                future = client.submit(_work, common, block, pure=False)
-                waiting[future] = block
-                running.add(future)
-
         try:
+            common = client.scatter(job, broadcast=True)
+            running = as_completed(with_results=False)
+
+            def give() -> None:
+                block = next(left, None)
+                if block is not None:
+                    future = client.submit(_work, common, block, pure=False)
+                    waiting[future] = block
+                    running.add(future)
+
             for _ in range(IN_FLIGHT * workers):
                 give()
             for done in running:
@@ -180,26 +167,79 @@ def on_cluster(
                 fix="see their logs; the same command goes on with what is done",
             ) from error
         finally:
+            _end(job.key)
             with contextlib.suppress(Exception):  # a cluster that has failed need not answer
                 client.cancel(list(waiting))
-                client.run(_end)
+                client.run(_end, job.key)
+
+
+@contextlib.contextmanager
+def _local(processes: int) -> Iterator[Client]:
+    """A cluster in threads of this process: what they feed are processes, so that they need not be."""
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(
+            n_workers=processes,
+            threads_per_worker=1,
+            processes=False,
+            dashboard_address=None,
+            memory_limit=0,
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+@contextlib.contextmanager
+def _remote(scheduler: str) -> Iterator[Client]:
+    """The cluster whose scheduler has that address."""
+    from distributed import Client
+
+    try:
+        client = Client(scheduler, timeout="10s")
+    except (OSError, ValueError) as error:
+        raise RequestError(
+            f"--scheduler {scheduler}: nothing answers there",
+            why=str(error),
+            fix="start one ('dask scheduler', and 'dask worker ADDRESS' on every machine), or leave --scheduler out",
+        ) from error
+    # its tracebacks of a lost connection; the errors above say what happened
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
+    with client:
+        yield client
 
 
 _kept: dict[tuple[int, str], Trials] = {}
 """A worker's own: (thread, job) -> its running program."""
 
+_ended: set[str] = set()
+"""Jobs for which nothing starts any more."""
+
+_changing = threading.Lock()
+
 
 def _work(job: Job, block: Block) -> Counted:
     place = threading.get_ident(), job.key
-    if place not in _kept:
-        _kept[place] = job.start()
+    with _changing:
+        if job.key in _ended:
+            raise CancelledError("the run is over")
+        if place not in _kept:
+            _kept[place] = job.start()
+        trials = _kept[place]
     try:
-        return count(_kept[place], job, block)
+        return count(trials, job, block)
     except BaseException:
-        _kept.pop(place).end()
+        with _changing:
+            _kept.pop(place, None)
+        trials.end()
         raise
 
 
-def _end() -> None:
-    while _kept:
-        _kept.popitem()[1].end()
+def _end(key: str) -> None:
+    """No program that runs for that job outlives it, and none starts."""
+    with _changing:
+        _ended.add(key)
+        for place in [one for one in _kept if one[1] == key]:
+            _kept.pop(place).end()

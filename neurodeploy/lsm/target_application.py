@@ -22,7 +22,7 @@ from neurodeploy.cache import keep_matplotlib_files
 from neurodeploy.chips.catalogue import rules_by_name
 from neurodeploy.errors import RequestError
 from neurodeploy.lsm import data as datasets
-from neurodeploy.lsm import measures, memory, phases, readout
+from neurodeploy.lsm import measures, memory, phases, readout, sharing
 from neurodeploy.lsm.application import (
     ALWAYS_FROZEN,
     Request,
@@ -165,6 +165,7 @@ def run_on_target(
     if request.test_samples is None and options.backend != "brian2":
         request = replace(request, test_samples=IMAGES_ON_TOOLS)
     chosen = readout.recipe(request.readout)
+    sharing.check()
     wanted = request.out or default_folder(f"lsm-{request.dataset}-{options.backend}")
     with run_directory(wanted) as folder:
         given = options.of_backend(RULES.get(options.backend, "spinnaker"), folder, progress)

@@ -92,12 +92,23 @@ def children(pid: int) -> list[int]:
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
-@pytest.mark.parametrize("end, code", [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    "end, code, stage, piece",
+    [
+        (signal.SIGKILL, -9, "snapshots", "forming"),
+        (signal.SIGINT, 130, "snapshots", "forming"),
+        (signal.SIGINT, 130, "samples", "training-0-*"),
+    ],
+)
 def test_killed_at_any_point_no_orphan_and_the_same_counts(
-    fresh: Path, tmp_path: Path, end: signal.Signals, code: int
+    fresh: Path, tmp_path: Path, end: signal.Signals, code: int, stage: str, piece: str
 ) -> None:
     """13: the same counts, whether it was killed or not."""
-    many = {"snapshots": 8_000}
+    many = {
+        "snapshots": {"snapshots": 8_000},
+        "samples": {"snapshots": 200, "samples": 1438, "neurons": 216, "processes": 1},
+    }[stage]
+    total = {"snapshots": 8_000, "samples": 1438 + SMALL["test_samples"]}[stage]
     options = [f"--{name.replace('_', '-')}={value}" for name, value in {**SMALL, **many}.items()]
     command = [
         sys.executable,
@@ -111,7 +122,7 @@ def test_killed_at_any_point_no_orphan_and_the_same_counts(
     ]
     started = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     until = time.monotonic() + 120
-    while not list(fresh.glob("lsm/*/forming.npz")):
+    while not list(fresh.glob(f"lsm/*/{piece}.npz")):
         assert started.poll() is None and time.monotonic() < until
         time.sleep(0.05)
     running = children(started.pid)
@@ -129,7 +140,7 @@ def test_killed_at_any_point_no_orphan_and_the_same_counts(
         assert time.monotonic() < until
         time.sleep(0.05)
     gone_on = run(tmp_path, "run", **many)
-    assert 0 < gone_on["resumed"]["snapshots"] < 8_000
+    assert 0 < gone_on["resumed"][stage] < total
     (fresh / "lsm").rename(fresh / "old")
     assert run(tmp_path, "whole", **many)["counts_sha256"] == gone_on["counts_sha256"]
 
