@@ -1,10 +1,11 @@
-"""Samples over a Dask cluster that is not there, is empty, or dies: what is told, and what is kept.
+"""Samples over Dask's workers: of this machine, and of a cluster that is not there, is empty, or dies; what is told and kept.
 
 The cluster is a real one in this process; what its workers would simulate is made up.
 """
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from pathlib import Path
@@ -47,10 +48,47 @@ def made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sharing, "count", count)
 
 
-def features(scheduler: str) -> phases.Features:
+def features(scheduler: str | None) -> phases.Features:
     images = Images(np.ones((SAMPLES, 4), np.uint8), np.zeros(SAMPLES, np.uint8))
     samples = {"training": (images, Pixels(1.0))}
-    return phases.features(build(Design(NEURONS, 4)), False, samples, 1, scheduler)
+    return phases.features(build(Design(NEURONS, 4)), False, samples, 2, scheduler)
+
+
+def test_workers_of_this_machine_leave_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor any where nothing can be written: that is told, and nothing is simulated."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch / "not-there"))
+    with pytest.raises(RunError, match="workers that share samples do not start") as told:
+        features(None)
+    assert "not-there" in str(told.value.why) and "TMPDIR" in told.value.fix and told.value.exit_code == 1
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    found = features(None)
+    assert found.resumed == 0 and np.array_equal(found.counts["training"][:, 0], np.arange(SAMPLES) % 256)
+    assert not list(scratch.iterdir())
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch / "not-there"))
+    assert features(None).resumed == SAMPLES  # what is kept needs no worker
+
+
+def test_a_simulation_that_fails_says_so_whoever_ran_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same error from a worker of this machine, and no program outlives it."""
+    running: set[object] = set()
+
+    class Program:
+        def __init__(self) -> None:
+            running.add(self)
+
+        def end(self) -> None:
+            running.discard(self)
+
+    def count(trials: object, job: sharing.Job, block: sharing.Block) -> sharing.Counted:
+        raise RunError("The simulation was killed by SIGKILL", why="memory", fix="free some")
+
+    monkeypatch.setattr(sharing.Job, "start", lambda job: Program())
+    monkeypatch.setattr(sharing, "count", count)
+    with pytest.raises(RunError, match="killed by SIGKILL") as told:
+        features(None)
+    assert (told.value.why, told.value.fix) == ("memory", "free some") and not running
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nonsense://x"])

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import tempfile
 import threading
+import warnings
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
@@ -162,9 +164,10 @@ def shared(
                 yield waiting.pop(done), done.result()
         except (KilledWorker, CancelledError, OSError) as error:
             raise RunError(
-                "The cluster's workers, or its scheduler, failed while they simulated",
+                f"The {'cluster' if scheduler else 'machine'}'s workers{', or its scheduler,' if scheduler else ''} failed"
+                " while they simulated",
                 why=str(error),
-                fix="see their logs; the same command goes on with what is done",
+                fix=f"{'see their logs; ' if scheduler else ''}the same command goes on with what is done",
             ) from error
         finally:
             _end(job.key)
@@ -176,20 +179,33 @@ def shared(
 @contextlib.contextmanager
 def _local(processes: int) -> Iterator[Client]:
     """A cluster in threads of this process: what they feed are processes, so that they need not be."""
+    import dask.config
     from distributed import Client, LocalCluster
 
-    with (
-        LocalCluster(
-            n_workers=processes,
-            threads_per_worker=1,
-            processes=False,
-            dashboard_address=None,
-            memory_limit=0,
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        yield client
+    with contextlib.ExitStack() as ends:
+        try:
+            folder = ends.enter_context(tempfile.TemporaryDirectory(prefix="neurodeploy-"))
+            ends.enter_context(dask.config.set({"temporary-directory": folder}))
+            with (
+                warnings.catch_warnings()
+            ):  # of an address that a machine without a network lacks, and nobody needs
+                warnings.filterwarnings("ignore", "Couldn't detect a suitable IP address", RuntimeWarning)
+                cluster = LocalCluster(
+                    n_workers=processes,
+                    threads_per_worker=1,
+                    processes=False,
+                    dashboard_address=None,
+                    memory_limit=0,
+                    silence_logs=logging.CRITICAL,
+                )
+            client = Client(ends.enter_context(cluster))
+        except (OSError, RuntimeError) as error:
+            raise RunError(
+                "The workers that share samples do not start",
+                why=str(error),
+                fix=f"see that {tempfile.gettempdir()} has space and can be written to, or set TMPDIR to another folder",
+            ) from error
+        yield ends.enter_context(client)
 
 
 @contextlib.contextmanager
