@@ -5,7 +5,6 @@ The cluster is a real one in this process; what its workers would simulate is ma
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from pathlib import Path
@@ -21,6 +20,8 @@ from neurodeploy.lsm.drive import Pixels
 from neurodeploy.lsm.model import Design, build
 
 distributed = pytest.importorskip("distributed", reason="the extra 'lsm' is not installed")
+dask = pytest.importorskip("dask", reason="the extra 'lsm' is not installed")
+psutil = pytest.importorskip("psutil", reason="the extra 'lsm' is not installed")
 
 NEURONS = 8
 
@@ -46,6 +47,7 @@ def made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEURODEPLOY_CACHE", str(tmp_path))
     monkeypatch.setattr(sharing.Job, "start", lambda job: SimpleNamespace(end=lambda: None))
     monkeypatch.setattr(sharing, "count", count)
+    monkeypatch.setattr(phases.compiler, "compiled", lambda *_: None)
 
 
 def features(scheduler: str | None) -> phases.Features:
@@ -54,20 +56,44 @@ def features(scheduler: str | None) -> phases.Features:
     return phases.features(build(Design(NEURONS, 4)), False, samples, 2, scheduler)
 
 
-def test_workers_of_this_machine_leave_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor any where nothing can be written: that is told, and nothing is simulated."""
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(scratch / "not-there"))
-    with pytest.raises(RunError, match="workers that share samples do not start") as told:
-        features(None)
-    assert "not-there" in str(told.value.why) and "TMPDIR" in told.value.fix and told.value.exit_code == 1
-    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+def test_workers_of_this_machine_leave_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No file; while they are there, nobody but this machine reaches them."""
+    process, count, heard = psutil.Process(), sharing.count, set()
+
+    def listening() -> set[str]:
+        return {one.laddr.ip for one in process.net_connections("inet") if one.status == "LISTEN"}
+
+    before = listening()
+
+    def listens(*given: object) -> sharing.Counted:
+        heard.update(listening() - before)
+        return count(*given)
+
+    monkeypatch.setattr(sharing, "count", listens)
     found = features(None)
     assert found.resumed == 0 and np.array_equal(found.counts["training"][:, 0], np.arange(SAMPLES) % 256)
-    assert not list(scratch.iterdir())
-    monkeypatch.setattr(tempfile, "tempdir", str(scratch / "not-there"))
-    assert features(None).resumed == SAMPLES  # what is kept needs no worker
+    assert heard <= {"127.0.0.1"} and listening() == before
+    assert not list((tmp_path / "sessions").iterdir())
+
+
+def test_workers_that_do_not_start_say_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What they fail at, not that they fail; what is kept needs none."""
+    real = distributed.SpecCluster
+
+    def beneath_a_file(**given: object) -> distributed.SpecCluster:
+        (tmp_path / "file").touch()
+        dask.config.set({"temporary-directory": str(tmp_path / "file" / "folder")})
+        return real(**given)
+
+    with monkeypatch.context() as failing:
+        failing.setattr(distributed, "SpecCluster", beneath_a_file)
+        with pytest.raises(RunError, match="workers that share samples do not start") as told:
+            features(None)
+    assert "Not a directory" in str(told.value.why) and told.value.exit_code == 1
+    assert features(None).resumed == 0
+    with monkeypatch.context() as failing:
+        failing.setattr(distributed, "SpecCluster", beneath_a_file)
+        assert features(None).resumed == SAMPLES
 
 
 def test_a_simulation_that_fails_says_so_whoever_ran_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -193,7 +193,9 @@ def features(
     progress : function, optional
     """
     protocol = FEATURES[plastic]
-    facts = {"network": network.digest(), "protocol": asdict(protocol), "program": program(network, plastic)}
+    structure = lower(network, plastic).structure
+    facts = {"network": network.digest(), "protocol": asdict(protocol)}
+    facts |= {"program": compiler.program_key(structure)}
     total = sum(len(images.labels) for images, _ in samples.values())
     neurons = sum(population.size for population in network.populations[1:])
     counts = {part: np.zeros((len(one.labels), neurons), np.uint8) for part, (one, _) in samples.items()}
@@ -223,7 +225,7 @@ def features(
                     done += len(shown)
         resumed = done
         if blocks and not scheduler:
-            compiler.compiled(lower(network, plastic).structure, progress)
+            compiler.compiled(structure, progress)
         job = Job(f"{store.folder.name}-{uuid4().hex}", network, plastic, protocol)
         counted = shared(job, blocks, processes, scheduler)
         try:

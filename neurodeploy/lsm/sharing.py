@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import tempfile
+import shutil
 import threading
 import warnings
 from collections.abc import Generator, Iterator, Sequence
@@ -19,10 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neurodeploy import cache
 from neurodeploy.backends.brian2.trials.session import Protocol, Trials
 from neurodeploy.errors import RequestError, RunError, ToolchainMissingError
 from neurodeploy.lsm.drive import Drive
 from neurodeploy.models.network import Network
+from neurodeploy.processes import signals_wait
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -95,7 +97,23 @@ def count(trials: Trials, job: Job, block: Block) -> Counted:
 
 
 IN_FLIGHT = 4
-"""Blocks a worker is given at a time."""
+"""Blocks a thread of a worker is given at a time."""
+
+SETTINGS: dict[str, Any] = {
+    "distributed.admin.large-graph-warning-threshold": "1 TB",  # recordings travel with their block, once
+    "distributed.scheduler.worker-ttl": None,  # a run that was stopped for a while goes on
+    "distributed.worker.profile.enabled": False,
+    "distributed.scheduler.http.routes": [],  # no page, of a cluster that lasts as long as this run
+    "distributed.worker.http.routes": [],
+}
+"""Dask's, while samples are shared."""
+
+HERE = {
+    "protocol": "inproc://",
+    "dashboard": False,
+    "dashboard_address": "127.0.0.1:0",  # it listens all the same: for this machine alone, and where there is room
+}
+"""What scheduler and workers of this process are given."""
 
 
 def check() -> None:
@@ -133,12 +151,13 @@ def shared(
     if not blocks:
         return
     check()
+    import dask.config
     from distributed import as_completed
     from distributed.scheduler import KilledWorker
 
     opened = _remote(scheduler) if scheduler else _local(min(processes, len(blocks)))
-    with opened as client:
-        workers = len(client.scheduler_info(n_workers=-1)["workers"])
+    with dask.config.set(SETTINGS), opened as client:
+        workers = client.scheduler_info(n_workers=-1)["workers"].values()
         if not workers:
             raise RunError(
                 f"--scheduler {scheduler} has no worker",
@@ -157,7 +176,7 @@ def shared(
                     waiting[future] = block
                     running.add(future)
 
-            for _ in range(IN_FLIGHT * workers):
+            for _ in range(IN_FLIGHT * sum(one["nthreads"] for one in workers)):
                 give()
             for done in running:
                 give()
@@ -180,32 +199,35 @@ def shared(
 def _local(processes: int) -> Iterator[Client]:
     """A cluster in threads of this process: what they feed are processes, so that they need not be."""
     import dask.config
-    from distributed import Client, LocalCluster
+    from distributed import Client, Scheduler, SpecCluster, Worker
 
+    worker = {"cls": Worker, "options": {**HERE, "nthreads": 1, "memory_limit": 0}}
     with contextlib.ExitStack() as ends:
+        folder = cache.session_folder()
+        ends.callback(shutil.rmtree, folder, ignore_errors=True)
+        ends.enter_context(dask.config.set({"temporary-directory": str(folder)}))
         try:
-            folder = ends.enter_context(tempfile.TemporaryDirectory(prefix="neurodeploy-"))
-            ends.enter_context(dask.config.set({"temporary-directory": folder}))
-            with (
-                warnings.catch_warnings()
-            ):  # of an address that a machine without a network lacks, and nobody needs
+            with signals_wait(), warnings.catch_warnings():
+                # of an address that a machine without a network lacks, and nobody needs
                 warnings.filterwarnings("ignore", "Couldn't detect a suitable IP address", RuntimeWarning)
-                cluster = LocalCluster(
-                    n_workers=processes,
-                    threads_per_worker=1,
-                    processes=False,
-                    dashboard_address=None,
-                    memory_limit=0,
+                cluster = SpecCluster(
+                    workers=dict.fromkeys(range(processes), worker),
+                    scheduler={"cls": Scheduler, "options": HERE},
                     silence_logs=logging.CRITICAL,
                 )
-            client = Client(ends.enter_context(cluster))
+                client = ends.enter_context(Client(ends.enter_context(cluster)))
         except (OSError, RuntimeError) as error:
             raise RunError(
                 "The workers that share samples do not start",
-                why=str(error),
-                fix=f"see that {tempfile.gettempdir()} has space and can be written to, or set TMPDIR to another folder",
+                why=str(_first(error)),
+                fix="mend that; the same command goes on with what is done",
             ) from error
-        yield ends.enter_context(client)
+        yield client
+
+
+def _first(error: BaseException) -> BaseException:
+    """What an error comes from."""
+    return _first(error.__cause__) if error.__cause__ else error
 
 
 @contextlib.contextmanager
@@ -255,7 +277,8 @@ def _work(job: Job, block: Block) -> Counted:
 
 def _end(key: str) -> None:
     """No program that runs for that job outlives it, and none starts."""
+    _ended.add(key)  # who waits to start one, does not
     with _changing:
-        _ended.add(key)
-        for place in [one for one in _kept if one[1] == key]:
-            _kept.pop(place).end()
+        programs = [_kept.pop(place) for place in list(_kept) if place[1] == key]
+    for program in programs:
+        program.end()

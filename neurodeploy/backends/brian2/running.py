@@ -315,9 +315,9 @@ class RunningProgram:
         self.step += steps
 
     def end(self) -> None:
-        """Stop the process and remove its folder.  Safe to call twice."""
-        if self.engine is not None:
-            self.report.facts["engine_memory_mb"] = self.engine.peak_memory()
-            self.engine.end()
-            self.engine = None
+        """Stop the process and remove its folder.  Safe to call twice, and from two threads."""
+        engine, self.engine = self.engine, None
+        if engine is not None:
+            self.report.facts["engine_memory_mb"] = engine.peak_memory()
+            engine.end()
         shutil.rmtree(self.folder, ignore_errors=True)
