@@ -73,14 +73,15 @@ CANDIDATES = tuple(
 
 READOUTS: dict[str, Recipe | KernelRecipe] = {
     "soft": Recipe(SOFT, 5e-10),
-    "adadelta": Recipe(SOFT, 5e-10, adadelta=True),
+    "adadelta": Recipe(SOFT, 5e-10, adadelta=True, patience=1000),
     "hard": Recipe(1.0, 1e-5),
     "refitted": Recipe(1.0, 1e-5, again=True),
     "chosen": Recipe(1.0, 0.0, again=True, among=CANDIDATES),
     "kernel": KernelRecipe(),
 }
-"""By name; ``soft`` has the authors' targets and penalty, and of ``chosen`` those of the candidate that is taken count.  All
-but ``kernel`` are linear."""
+"""By name; ``soft`` has the authors' targets and penalty, ``adadelta`` their training too, but for its end: of four runs of all
+their 5,000 epochs, an hour each of 8,000 neurons, the best came after 125 to 1,010.  Of ``chosen`` targets and penalty are
+those of the candidate that is taken.  All but ``kernel`` are linear."""
 
 ITERATIONS = 500
 """Of L-BFGS, at most."""
@@ -288,7 +289,7 @@ def stop_at_best(
                     save(best, kept)
         if iteration >= BEHIND_AFTER and best.validation < to_beat - BEHIND:
             return False
-        return recipe.adadelta or iteration - best.iterations < recipe.patience
+        return iteration - best.iterations < recipe.patience
 
     if not recipe.adadelta:
         descend(x[:learned], targets[:learned], recipe.penalty, most, look)
