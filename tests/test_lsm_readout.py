@@ -151,6 +151,14 @@ def test_the_authors_training_goes_on_where_it_was_stopped(
     assert readout.train(x, others, 200, readout.READOUTS["adadelta"], resume=True).resumed == 0
 
 
+def test_the_authors_training_ends_a_while_after_its_best() -> None:
+    counts, labels = samples(600)
+    seen = []
+    few = replace(readout.READOUTS["adadelta"], patience=20)
+    found = readout.train(readout.features(counts), labels, 200, few, lambda *of: seen.append(of[1:]))
+    assert seen[-2:] == [(found.iterations + 20, adadelta.EPOCHS), (1, 1)]
+
+
 def test_nothing_of_the_validation_samples_is_learned() -> None:
     counts, labels = samples(600)
     one = readout.train(readout.features(counts), labels, 200, SOFT)
