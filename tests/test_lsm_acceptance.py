@@ -111,22 +111,28 @@ def test_11_the_authors_accuracies(dataset: str, neurons: int, authors: float, w
 
 
 @pytest.mark.parametrize(
-    ("dataset", "neurons", "networks", "least"),
-    [("mnist", 1000, 24, 95.9), ("fashion-mnist", 1000, 3, 83.0), ("mnist", 8000, 3, 97.5)],
+    ("dataset", "neurons", "recipe", "networks", "least"),
+    [
+        ("mnist", 1000, "soft", 24, 95.9),
+        ("fashion-mnist", 1000, "soft", 3, 83.0),
+        ("mnist", 8000, "soft", 3, 97.5),
+        ("fashion-mnist", 8000, "adadelta", 3, 85.6),
+    ],
 )
-def test_the_reproduction(dataset: str, neurons: int, networks: int, least: float) -> None:
-    """Means of all networks.  Of seeds 0 to 2 alone MNIST comes to 95.83; Fashion-MNIST at 8,000 comes later."""
-    same = {**AUTHORS_WAY, "dataset": dataset, "neurons": neurons}
-    assert len({one["seed"] for one in runs(**same)}) == networks
+def test_the_reproduction(dataset: str, neurons: int, recipe: str, networks: int, least: float) -> None:
+    """Seeds 0 to 2, of MNIST at 1,000 neurons all eight networks of each: the first of each come to 95.83."""
+    same = {**AUTHORS_WAY, "dataset": dataset, "neurons": neurons, "readout": recipe}
+    seeds = {one["seed"] for one in runs(**same)}
+    assert len(seeds) == networks and {seed % 1_000_000 for seed in seeds} == {0, 1, 2}
     assert percent(**same) >= least
 
 
-def test_the_authors_own_training_of_a_large_liquid() -> None:
-    """Fashion-MNIST at 8,000 neurons, plastic: within the standard deviation of the authors' networks; 0.02 below its bar."""
+def test_the_authors_own_training_goes_through_all_its_epochs() -> None:
+    """Fashion-MNIST at 8,000 neurons, plastic: within the standard deviation of the authors' networks; 0.02 below the bar."""
     same = {**AUTHORS_WAY, "features": "plastic", "readout": "adadelta"}
-    theirs = {**same, "dataset": "fashion-mnist", "neurons": 8000}
-    assert sorted(one["seed"] for one in runs(**theirs)) == [0, 1, 2]
-    assert percent(**theirs) == pytest.approx(85.61, abs=0.18)
+    whole = {**same, "dataset": "fashion-mnist", "neurons": 8000}
+    assert sorted(one["seed"] for one in runs(**whole)) == [0, 1, 2]
+    assert percent(**whole) == pytest.approx(85.61, abs=0.18)
 
 
 @pytest.mark.parametrize("neurons", [1000, 8000])
