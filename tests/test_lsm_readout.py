@@ -119,6 +119,27 @@ def test_the_authors_divide_each_batch_by_its_own_largest_share() -> None:
     assert (adadelta.batch_size(64), adadelta.batch_size(4096), adadelta.batch_size(8000)) == (250, 250, 50)
 
 
+def test_the_authors_training_does_not_see_how_large_a_batch_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Learned from, validated or classified: the features of a whole batch may be of any size."""
+    monkeypatch.setattr(adadelta, "EPOCHS", 20)
+    counts, labels = samples(600)
+    x = readout.features(counts)
+    factors = x.factors.copy()
+    factors[250:400] *= 4  # the second batch that is learned from
+    factors[400:] *= 2  # the one that validates
+    scaled = replace(x, factors=factors)
+    one, two = (readout.train(each, labels, 200, readout.READOUTS["adadelta"]) for each in (x, scaled))
+    np.testing.assert_array_equal(one.weights, two.weights)
+    assert (one.validation, one.iterations) == (two.validation, two.iterations)
+    one.bias = -np.mean(
+        x.unpacked() @ one.weights, axis=0
+    )  # a scale decides, where no class is ahead by its bias
+    said = one.classes(x[400:])
+    np.testing.assert_array_equal(said, one.classes(scaled[400:]))
+    plain = replace(one, recipe=SOFT)
+    assert np.any(plain.classes(x[400:]) != plain.classes(scaled[400:]))
+
+
 @pytest.mark.parametrize("stopped_at", [3, 23, 40])
 def test_the_authors_training_goes_on_where_it_was_stopped(
     stopped_at: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

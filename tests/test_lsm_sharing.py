@@ -13,8 +13,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from neurodeploy.errors import RequestError, RunError
+from neurodeploy.errors import RequestError, RunError, ToolchainMissingError
 from neurodeploy.lsm import phases, sharing
+from neurodeploy.lsm.application import Request, run_lsm
 from neurodeploy.lsm.data import Images
 from neurodeploy.lsm.drive import Pixels
 from neurodeploy.lsm.model import Design, build
@@ -89,7 +90,7 @@ def test_workers_that_do_not_start_say_why(tmp_path: Path, monkeypatch: pytest.M
         failing.setattr(distributed, "SpecCluster", beneath_a_file)
         with pytest.raises(RunError, match="workers that share samples do not start") as told:
             features(None)
-    assert "Not a directory" in str(told.value.why) and told.value.exit_code == 1
+    assert str(told.value.why).startswith("[Errno 20] Not a directory") and told.value.exit_code == 1
     assert features(None).resumed == 0
     with monkeypatch.context() as failing:
         failing.setattr(distributed, "SpecCluster", beneath_a_file)
@@ -115,6 +116,15 @@ def test_a_simulation_that_fails_says_so_whoever_ran_it(monkeypatch: pytest.Monk
     with pytest.raises(RunError, match="killed by SIGKILL") as told:
         features(None)
     assert (told.value.why, told.value.fix) == ("memory", "free some") and not running
+
+
+def test_without_dask_nothing_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even a liquid forms, whose samples could not be counted."""
+    monkeypatch.setattr(sharing, "find_spec", lambda name: None)
+    with pytest.raises(ToolchainMissingError, match="dask.distributed is not installed") as told:
+        run_lsm(Request(out=tmp_path / "run"))
+    assert "neurodeploy[lsm]" in told.value.fix
+    assert not (tmp_path / "run").exists() and not (tmp_path / "lsm").exists()
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nonsense://x"])

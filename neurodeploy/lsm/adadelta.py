@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from neurodeploy.lsm.readout import Features
 
 EPOCHS = 5000
-"""Over all training samples, in a fixed order (``NALSM_RUN_MAIN_SIM_MNIST.py``)."""
+"""At most, over all training samples, in a fixed order (``NALSM_RUN_MAIN_SIM_MNIST.py``)."""
 
 RATE, RHO, EPSILON = 0.1, 0.95, 1e-8
 """Learning rate (``NALSM_OUTPUT_LAYER.py``); the others are TensorFlow 1's defaults."""

@@ -65,11 +65,6 @@ class Formed:
     resumed: int
 
 
-def program(network: Network, plastic: bool) -> str:
-    """Key of the compiled program: counts of different programs are never mixed."""
-    return compiler.program_key(lower(network, plastic).structure)
-
-
 def image_digest(images: np.ndarray, drive: Drive) -> str:
     return hashlib.sha256(repr((images.shape, drive)).encode() + images.tobytes()).hexdigest()
 
@@ -89,7 +84,8 @@ def form(
     Goes on from the last kept state of an earlier call that was stopped, to the same result.
     """
     facts = {"network": network.digest(), "images": image_digest(images, drive), "snapshots": snapshots}
-    facts |= {"protocol": asdict(FORMING), "program": program(network, True)}
+    structure = lower(network, True).structure
+    facts |= {"protocol": asdict(FORMING), "program": compiler.program_key(structure)}
     store = Store("liquid", **facts)
     key = store.folder.name
     with store.held():
