@@ -121,7 +121,7 @@ def test_a_simulation_that_fails_says_so_whoever_ran_it(monkeypatch: pytest.Monk
 def test_without_dask_nothing_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not even a liquid forms, whose samples could not be counted."""
     monkeypatch.setattr(sharing, "find_spec", lambda name: None)
-    with pytest.raises(ToolchainMissingError, match="dask.distributed is not installed") as told:
+    with pytest.raises(ToolchainMissingError, match=r"dask\.distributed is not installed") as told:
         run_lsm(Request(out=tmp_path / "run"))
     assert "neurodeploy[lsm]" in told.value.fix
     assert not (tmp_path / "run").exists() and not (tmp_path / "lsm").exists()
