@@ -5,6 +5,7 @@ The cluster is a real one in this process; what its workers would simulate is ma
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from pathlib import Path
@@ -134,6 +135,8 @@ def test_a_scheduler_that_does_not_answer(address: str, monkeypatch: pytest.Monk
     with pytest.raises(RequestError, match=f"--scheduler {address}: nothing answers there") as told:
         features(address)
     assert "dask scheduler" in told.value.fix and told.value.exit_code == 2
+    # whose collection, while another one starts, would wait for the lock that this one holds
+    assert not [one for one in gc.get_objects() if isinstance(one, real) and one.status != "closed"]
 
 
 def test_a_scheduler_without_workers(cluster: distributed.LocalCluster) -> None:

@@ -7,6 +7,7 @@ that counts do not depend on who made them, or in which order.
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import shutil
 import threading
@@ -235,14 +236,19 @@ def _remote(scheduler: str) -> Iterator[Client]:
     """The cluster whose scheduler has that address."""
     from distributed import Client
 
+    client, why = None, ""
     try:
         client = Client(scheduler, timeout="10s")
     except (OSError, ValueError) as error:
+        why = str(error)
+    if client is None:
+        # one that failed is closed when it is collected: now, since that waits for ever while another one starts
+        gc.collect()
         raise RequestError(
             f"--scheduler {scheduler}: nothing answers there",
-            why=str(error),
+            why=why,
             fix="start one ('dask scheduler', and 'dask worker ADDRESS' on every machine), or leave --scheduler out",
-        ) from error
+        )
     # its tracebacks of a lost connection; the errors above say what happened
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
     with client:
