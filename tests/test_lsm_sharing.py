@@ -14,6 +14,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from neurodeploy.backends.base import Options
+from neurodeploy.comparison.subjects import subject
+from neurodeploy.comparison.traces import Side
 from neurodeploy.errors import RequestError, RunError, ToolchainMissingError
 from neurodeploy.lsm import phases, sharing
 from neurodeploy.lsm.application import Request, run_lsm
@@ -126,6 +129,13 @@ def test_without_dask_nothing_begins(tmp_path: Path, monkeypatch: pytest.MonkeyP
         run_lsm(Request(out=tmp_path / "run"))
     assert "neurodeploy[lsm]" in told.value.fix
     assert not (tmp_path / "run").exists() and not (tmp_path / "lsm").exists()
+
+
+def test_without_dask_no_side_of_a_comparison_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its answers need counts, which come last."""
+    monkeypatch.setattr(sharing, "find_spec", lambda name: None)
+    with pytest.raises(ToolchainMissingError, match=r"dask\.distributed is not installed"):
+        subject("lsm", []).describe(Side("brian2", Options()))
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nonsense://x"])

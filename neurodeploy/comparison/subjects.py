@@ -147,7 +147,7 @@ def liquid(
     """
     from neurodeploy.backends import registry
     from neurodeploy.backends.brian2.trials.session import Trials
-    from neurodeploy.lsm import phases, presentation, readout
+    from neurodeploy.lsm import phases, presentation, readout, sharing
     from neurodeploy.lsm.application import Request
     from neurodeploy.lsm.network import LIQUID, densest
     from neurodeploy.lsm.presentation import PERIOD_MS
@@ -164,7 +164,9 @@ def liquid(
 
     @cache
     def made() -> tuple[Prepared, Network, list[np.ndarray]]:
-        readout.recipe(request.readout)  # what it needs is missing now rather than at the end
+        # what the read-out needs is missing now rather than at the end
+        readout.recipe(request.readout)
+        sharing.check()
         ready = prepare(request)
         trials = Trials(ready.network, plastic=False)
         try:

@@ -1,4 +1,4 @@
-"""The authors' own training of the read-out; L-BFGS (:mod:`neurodeploy.lsm.readout`) needs a hundredth of its passes."""
+"""The authors' own training of the read-out, by the step rule Adadelta; :mod:`neurodeploy.lsm.readout` has the others."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def by_batches(x: Features) -> Features:
     return replace(x, factors=x.factors / np.repeat(largest, batch)[: len(each)])
 
 
-def store(x: Features, targets: np.ndarray, validation: int, penalty: float) -> Store:
+def store(x: Features, targets: np.ndarray, validation: int, penalty: float, look_every: int) -> Store:
     """Where the training of these samples is kept; another version of this file has another place."""
     sha = hashlib.sha256(np.ascontiguousarray(x.counts).data)
     sha.update(targets.data)
@@ -80,6 +80,7 @@ def store(x: Features, targets: np.ndarray, validation: int, penalty: float) -> 
         validation=validation,
         penalty=penalty,
         epochs=EPOCHS,
+        look_every=look_every,
         program=program,
     )
 
@@ -94,7 +95,8 @@ def descend(
 ) -> int:
     """Learn by Adadelta, in a fixed order of samples; otherwise as :func:`neurodeploy.lsm.readout.descend`.
 
-    It keeps every :data:`KEPT_EVERY`-th epoch and the last, goes on after the last one that is `kept`, and returns its number.
+    It keeps every :data:`KEPT_EVERY`-th epoch and the last of `epochs`, and goes on after the last one that is `kept`, whose
+    number it returns.
     """
     neurons = x.counts.shape[1]
     batch = batch_size(neurons)

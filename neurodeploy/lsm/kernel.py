@@ -119,6 +119,8 @@ class KernelTrained:
         Of every choice that was tried: features, centres, steepness, penalty, and the validation accuracy it came to.
     iterations : None
         There are none.
+    resumed : int
+        0: nothing of it is kept.
     """
 
     likeness: Likeness

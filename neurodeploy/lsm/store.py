@@ -69,7 +69,7 @@ class Store:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise RunError(
-                    "Another process is at work on the same liquid and images",
+                    "Another process is at work on the same liquid, images or read-out",
                     why="two would do the same twice",
                     fix="wait for it to end; this command then goes on with what it has made",
                 ) from None
@@ -108,6 +108,6 @@ class Store:
             mend = f"{'remove it, or ' if name else ''}make it writable,"
         return RunError(
             f"Cannot write to {path}: {os.strerror(error.errno or 0)}",
-            why="spike counts are kept in the cache folder, so that a run can go on; what was made so far is kept",
+            why="what is done is kept in the cache folder, so that a run can go on; what was made so far is there",
             fix=f"{mend} and give the same command again, or set NEURODEPLOY_CACHE to another folder",
         )

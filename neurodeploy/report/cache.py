@@ -15,7 +15,7 @@ PARTS = {
     "board": ("board", "the emulated board's compiled helper; made again by the next run"),
     "toolchains": ("toolchains", "environments of 'neurodeploy toolchain install'"),
     "failures": ("*-failures", "what failed runs left to be read"),
-    "counts": ("lsm", "liquids and spike counts of 'run lsm', to go on from and to read out again"),
+    "counts": ("lsm", "liquids, counts and read-outs of 'run lsm', to go on from and to read out again"),
     "fonts": ("matplotlib", "matplotlib's list of fonts"),
 }
 """Part of the cache by name: its folders, and what it is.  Working files of running sessions are in none."""
