@@ -90,7 +90,7 @@ def main() -> None:
     except OSError as error:
         if debug:
             raise
-        fail(f"{error.filename or 'A file'}: {os.strerror(error.errno or 0)}", 1)
+        fail(f"{error.filename or 'A file'}: {os.strerror(error.errno) if error.errno else error}", 1)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -30,10 +30,22 @@ from neurodeploy.errors import EnvironmentMissingError, RunError
 from neurodeploy.hardware import LoihiHardware, load_as
 from neurodeploy.models.network import Network
 
-pytestmark = [
-    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc"),
-    pytest.mark.timeout(90),  # on a machine that is busy a start of Lava alone may take ten
-]
+LIMIT = 90
+"""Seconds after which a test has hung; on a machine that is busy a start of Lava alone may take ten."""
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+
+
+@pytest.fixture(autouse=True)
+def time_limit() -> Iterator[None]:
+    def late(*_: object) -> None:
+        raise TimeoutError(f"not over after {LIMIT} s")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(LIMIT)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
 
 
 def network(size: int = 3) -> Network:
@@ -258,7 +270,7 @@ def test_what_lies_behind_a_failure_is_told_with_what_helps(said: str, words: st
 
 def call_runner(folder: Path, *options: str, python: Path | None = None) -> subprocess.CompletedProcess[str]:
     command = [str(python or sys.executable), "-I", str(RUNNER), str(folder), "--run", "20", *options]
-    return subprocess.run(command, capture_output=True, text=True, timeout=80, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=False)
 
 
 def one_message(answer: subprocess.CompletedProcess[str], code: int, *words: str) -> None:

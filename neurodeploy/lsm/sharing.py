@@ -6,26 +6,32 @@ that counts do not depend on who made them, or in which order.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import gc
+import functools
+import hashlib
 import logging
+import pickle
 import shutil
 import threading
 import warnings
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib.metadata import version
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from neurodeploy import cache
 from neurodeploy.backends.brian2.trials.session import Protocol, Trials
-from neurodeploy.errors import RequestError, RunError, ToolchainMissingError
+from neurodeploy.errors import NeurodeployError, RequestError, RunError, ToolchainMissingError
 from neurodeploy.lsm.drive import Drive
 from neurodeploy.models.network import Network
 from neurodeploy.processes import signals_wait
+from neurodeploy.version import VERSION
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -97,6 +103,13 @@ def count(trials: Trials, job: Job, block: Block) -> Counted:
     )
 
 
+ANSWER_SECONDS = 10
+"""For a scheduler's or worker's answer that takes no work."""
+
+SCHEDULER_FIX = (
+    "start one ('dask scheduler', and 'dask worker ADDRESS' on every machine), or leave --scheduler out"
+)
+
 IN_FLIGHT = 4
 """Blocks a thread of a worker is given at a time."""
 
@@ -144,7 +157,7 @@ def shared(
     ToolchainMissingError
         ``distributed`` is not installed.
     RequestError
-        Nothing answers at `scheduler`.
+        No Dask scheduler answers at `scheduler`; it or a worker has no neurodeploy, or another one.
     RunError
         A simulation failed; no worker is there, one died over and over, or the cluster lost the scheduler or all that it knew
         of the job.
@@ -153,47 +166,91 @@ def shared(
         return
     check()
     import dask.config
-    from distributed import as_completed
-    from distributed.scheduler import KilledWorker
 
     opened = _remote(scheduler) if scheduler else _local(min(processes, len(blocks)))
-    with dask.config.set(SETTINGS), opened as client:
-        workers = client.scheduler_info(n_workers=-1)["workers"].values()
-        if not workers:
-            raise RunError(
-                f"--scheduler {scheduler} has no worker",
-                fix="start some: 'dask worker ADDRESS', on every machine",
-            )
-        waiting: dict[Any, Block] = {}
-        left = iter(blocks)
-        try:
-            common = client.scatter(job, broadcast=True)
-            running = as_completed(with_results=False)
+    try:
+        with dask.config.set(SETTINGS), opened as client:
+            yield from _by(client, job, blocks, scheduler)
+    except NeurodeployError:
+        raise
+    except Exception as error:  # a cluster that fails has many words for it
+        raise RunError(
+            f"The {'cluster' if scheduler else 'machine'}'s workers{', or its scheduler,' if scheduler else ''} failed"
+            " while they simulated",
+            why=f"{type(error).__name__}: {error}",
+            fix=f"{'see their logs; ' if scheduler else ''}the same command goes on with what is done",
+        ) from error
 
-            def give() -> None:
-                block = next(left, None)
-                if block is not None:
-                    future = client.submit(_work, common, block, pure=False)
-                    waiting[future] = block
-                    running.add(future)
 
-            for _ in range(IN_FLIGHT * sum(one["nthreads"] for one in workers)):
-                give()
-            for done in running:
-                give()
-                yield waiting.pop(done), done.result()
-        except (KilledWorker, CancelledError, OSError) as error:
-            raise RunError(
-                f"The {'cluster' if scheduler else 'machine'}'s workers{', or its scheduler,' if scheduler else ''} failed"
-                " while they simulated",
-                why=str(error),
-                fix=f"{'see their logs; ' if scheduler else ''}the same command goes on with what is done",
-            ) from error
-        finally:
+def _by(
+    client: Client, job: Job, blocks: Sequence[Block], scheduler: str | None
+) -> Generator[tuple[Block, Counted], None, None]:
+    """By the workers that `client` has."""
+    from distributed import as_completed
+
+    workers = client.scheduler_info(n_workers=-1)["workers"].values()
+    if not workers:
+        raise RunError(
+            f"--scheduler {scheduler} has no worker",
+            fix="start some: 'dask worker ADDRESS', on every machine",
+        )
+    if scheduler:
+        _refuse_others(client, scheduler)
+    waiting: dict[Any, Block] = {}
+    left = iter(blocks)
+    try:
+        # as bytes, which no worker can fail to take in, and from one to another: to all at once waits for those that cannot
+        packed = client.scatter(pickle.dumps(job))
+        running = as_completed(with_results=False)
+
+        def give() -> None:
+            block = next(left, None)
+            if block is not None:
+                future = client.submit(_work, job.key, made_of(), packed, block, pure=False)
+                waiting[future] = block
+                running.add(future)
+
+        for _ in range(IN_FLIGHT * sum(one["nthreads"] for one in workers)):
+            give()
+        for done in running:
+            give()
+            yield waiting.pop(done), done.result()
+    finally:
+        with signals_wait():
             _end(job.key)
-            with contextlib.suppress(Exception):  # a cluster that has failed need not answer
-                client.cancel(list(waiting))
-                client.run(_end, job.key)
+        with contextlib.suppress(Exception):  # a cluster that has failed need not answer
+            client.cancel(list(waiting))
+            if scheduler:
+                client.run(_farewell, job.key, callback_timeout=ANSWER_SECONDS)
+
+
+@functools.cache
+def made_of() -> str:
+    """What counts come from: this neurodeploy, to the last letter, and its Brian2."""
+    sha = hashlib.sha256()
+    package = Path(__file__).parents[1]
+    for file in sorted(package.rglob("*")):
+        if file.is_file() and "__pycache__" not in file.parts:
+            sha.update(f"{file.relative_to(package).as_posix()} {cache.file_digest(file)}\n".encode())
+    return f"neurodeploy {VERSION} ({sha.hexdigest()[:12]}), Brian2 {version('brian2')}"
+
+
+def _refuse_others(client: Client, scheduler: str) -> None:
+    """Whoever has no neurodeploy could not say so later, and counts of another one would be taken for this one's."""
+    others: dict[str, Any] = client.run(made_of, on_error="return")
+    answers = {f"worker {address}": answer for address, answer in others.items()}
+    try:
+        client.run_on_scheduler(made_of)
+    except Exception as error:
+        answers["scheduler"] = error
+    for who, answer in answers.items():
+        if answer != made_of():
+            missing = isinstance(answer, Exception)
+            raise RequestError(
+                f"--scheduler {scheduler}: its {who} has {'no' if missing else 'another'} neurodeploy",
+                why=f"{type(answer).__name__}: {answer}" if missing else f"{answer}; here {made_of()}",
+                fix=f"pip install 'neurodeploy[lsm]=={VERSION}' there, and start it again",
+            )
 
 
 @contextlib.contextmanager
@@ -217,7 +274,7 @@ def _local(processes: int) -> Iterator[Client]:
                     silence_logs=logging.CRITICAL,
                 )
                 client = ends.enter_context(Client(ends.enter_context(cluster)))
-        except (OSError, RuntimeError) as error:
+        except Exception as error:  # Dask wraps what it fails at
             raise RunError(
                 "The workers that share samples do not start",
                 why=str(_first(error)),
@@ -236,24 +293,42 @@ def _remote(scheduler: str) -> Iterator[Client]:
     """The cluster whose scheduler has that address."""
     from distributed import Client
 
-    client, why = None, ""
     try:
-        client = Client(scheduler, timeout="10s")
-    except (OSError, ValueError) as error:
-        why = str(error)
-    if client is None:
-        # one that failed is closed when it is collected: now, since that waits for ever while another one starts
-        gc.collect()
+        with ThreadPoolExecutor(1) as thread:  # a notebook's own thread has a loop that runs
+            found = thread.submit(asyncio.run, _who(scheduler)).result()
+    except Exception as error:  # of another service, anything
         raise RequestError(
-            f"--scheduler {scheduler}: nothing answers there",
-            why=why,
-            fix="start one ('dask scheduler', and 'dask worker ADDRESS' on every machine), or leave --scheduler out",
+            f"--scheduler {scheduler}: nothing answers there as a Dask scheduler does",
+            why=str(error) or f"no answer within {ANSWER_SECONDS} s",
+            fix=SCHEDULER_FIX,
+        ) from error
+    if found != "Scheduler":
+        raise RequestError(
+            f"--scheduler {scheduler}: that is no Dask scheduler",
+            why=f"what answers there is a {found}",
+            fix=SCHEDULER_FIX,
         )
-    # its tracebacks of a lost connection; the errors above say what happened
-    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
-    with client:
+    with Client(scheduler, timeout=f"{ANSWER_SECONDS}s") as client:
+        # its tracebacks of a lost connection; the errors above say what happened
+        logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
         yield client
 
+
+async def _who(address: str) -> str:
+    """What is at `address`, asked without a client: one that fails waits for ever for what never speaks, or is collected later,
+    which waits for ever where another one starts just then.
+    """
+    from distributed import rpc
+
+    async def asked() -> str:
+        async with rpc(address) as there:
+            return str((await there.identity())["type"])
+
+    return await asyncio.wait_for(asked(), ANSWER_SECONDS)
+
+
+_jobs: dict[str, Job] = {}
+"""A worker's own: what it has unpacked."""
 
 _kept: dict[tuple[int, str], Trials] = {}
 """A worker's own: (thread, job) -> its running program."""
@@ -264,27 +339,59 @@ _ended: set[str] = set()
 _changing = threading.Lock()
 
 
-def _work(job: Job, block: Block) -> Counted:
-    place = threading.get_ident(), job.key
-    with _changing:
-        if job.key in _ended:
-            raise CancelledError("the run is over")
-        if place not in _kept:
-            _kept[place] = job.start()
-        trials = _kept[place]
+def _work(key: str, made: str, packed: bytes, block: Block) -> Counted:
+    """One block, by the program that this thread runs for the job."""
+    if made != made_of():  # a worker that came later
+        raise RunError(f"A worker has {made_of()}", why=f"the run has {made}", fix="install the same there")
+    job, trials = _running(key, packed)
     try:
         return count(trials, job, block)
     except BaseException:
         with _changing:
-            _kept.pop(place, None)
+            _kept.pop((threading.get_ident(), key), None)
         trials.end()
         raise
 
 
+def _running(key: str, packed: bytes) -> tuple[Job, Trials]:
+    """A thread's program for a job, which its first block starts; one for another job, whose client may be gone, ends."""
+    place = threading.get_ident(), key
+    with _changing:
+        _refuse_ended(key)
+        if key not in _jobs:
+            _jobs[key] = pickle.loads(packed)
+        job, trials = _jobs[key], _kept.get(place)
+        others = [_kept.pop(other) for other in list(_kept) if other[0] == place[0] and other != place]
+        for one in set(_jobs) - {key} - {name for _, name in _kept}:
+            del _jobs[one]
+    for other in others:
+        other.end()
+    if trials is None:
+        trials = job.start()  # compiles, on another machine
+        with contextlib.ExitStack() as otherwise:
+            otherwise.callback(trials.end)
+            with _changing:
+                _refuse_ended(key)
+                _kept[place] = trials
+            otherwise.pop_all()
+    return job, trials
+
+
+def _refuse_ended(key: str) -> None:
+    if key in _ended:
+        raise CancelledError("the run is over")
+
+
 def _end(key: str) -> None:
     """No program that runs for that job outlives it, and none starts."""
-    _ended.add(key)  # who waits to start one, does not
     with _changing:
+        _ended.add(key)
+        _jobs.pop(key, None)
         programs = [_kept.pop(place) for place in list(_kept) if place[1] == key]
     for program in programs:
         program.end()
+
+
+async def _farewell(key: str) -> None:
+    """The same on a worker, which goes on answering."""
+    await asyncio.to_thread(_end, key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -17,7 +18,7 @@ from conftest import TARGETS
 from drive import cells, opened, record, source, synapses
 
 from neurodeploy import cache
-from neurodeploy.backends.brian2 import compiler
+from neurodeploy.backends.brian2 import compiler, running
 from neurodeploy.backends.brian2.structure import Structure
 from neurodeploy.errors import RequestError, RunError, UnsupportedError
 from neurodeploy.models.network import Injection, Network, Plasticity, Population
@@ -278,6 +279,18 @@ def test_a_program_that_is_not_what_it_says_is_not_used(own_cache: Path) -> None
     session.run(3)
     assert session.report.facts["compiled"]
     session.end()
+
+
+def test_a_machine_without_room_is_told_and_the_program_is_kept(monkeypatch) -> None:
+    def no_room(*given, **options):
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    discarded: list[Path] = []
+    monkeypatch.setattr(compiler, "discard", discarded.append)
+    monkeypatch.setattr(running, "started", no_room)
+    with pytest.raises(RunError, match="cannot be started: Resource temporarily unavailable") as told:
+        opened(mixed("spinnaker"), TARGETS["cpp"], "spinnaker")
+    assert "ulimit" in told.value.fix and not discarded
 
 
 def test_two_at_once_compile_once(own_cache: Path) -> None:

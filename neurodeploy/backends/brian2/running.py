@@ -7,6 +7,7 @@ ends with this one, however this one ends.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import signal
@@ -29,6 +30,9 @@ from neurodeploy.processes import end, started
 
 SPARE_SOURCES = 1024
 """Room for source spikes in one step beyond one a source: a source may spike twice in a step."""
+
+SHORT_OF = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT)
+"""Of which a program that does not start says nothing bad."""
 
 PARALLEL_FROM = 65536
 """Neurons of one cell type from which two threads are faster than one (see ``benchmarks/threads.py``)."""
@@ -201,6 +205,12 @@ class RunningProgram:
             try:
                 return Engine([str(program)], self.folder, f"neurodeploy {key}", self.threads)
             except (EngineUnusable, OSError) as error:
+                if isinstance(error, OSError) and error.errno in SHORT_OF:
+                    raise RunError(
+                        f"The program that simulates cannot be started: {error.strerror}",
+                        why="this machine, or a limit of yours, has no room for another process or file",
+                        fix="end others, or raise the limit (ulimit -a); 'run lsm' takes as many as --processes says",
+                    ) from error
                 compiler.discard(program)
                 if attempt == 2:
                     raise RunError(
