@@ -110,6 +110,9 @@ SCHEDULER_FIX = (
     "start one ('dask scheduler', and 'dask worker ADDRESS' on every machine), or leave --scheduler out"
 )
 
+SOURCES = (".py", ".h", ".jinja")
+"""Of files that decide counts."""
+
 IN_FLIGHT = 4
 """Blocks a thread of a worker is given at a time."""
 
@@ -229,9 +232,8 @@ def made_of() -> str:
     """What counts come from: this neurodeploy, to the last letter, and its Brian2."""
     sha = hashlib.sha256()
     package = Path(__file__).parents[1]
-    for file in sorted(package.rglob("*")):
-        if file.is_file() and "__pycache__" not in file.parts:
-            sha.update(f"{file.relative_to(package).as_posix()} {cache.file_digest(file)}\n".encode())
+    for file in sorted(file for file in package.rglob("*") if file.suffix in SOURCES):
+        sha.update(f"{file.relative_to(package).as_posix()} {cache.file_digest(file)}\n".encode())
     return f"neurodeploy {VERSION} ({sha.hexdigest()[:12]}), Brian2 {version('brian2')}"
 
 
