@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import hashlib
 import logging
 import pickle
 import shutil
@@ -18,7 +17,6 @@ import warnings
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,9 +24,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neurodeploy import cache
+from neurodeploy.backends.brian2 import compiler
 from neurodeploy.backends.brian2.trials.session import Protocol, Trials
 from neurodeploy.errors import NeurodeployError, RequestError, RunError, ToolchainMissingError
 from neurodeploy.lsm.drive import Drive
+from neurodeploy.lsm.store import digest
 from neurodeploy.models.network import Network
 from neurodeploy.processes import signals_wait
 from neurodeploy.version import VERSION
@@ -230,11 +230,10 @@ def _by(
 @functools.cache
 def made_of() -> str:
     """What counts come from: this neurodeploy, to the last letter, and its Brian2."""
-    sha = hashlib.sha256()
     package = Path(__file__).parents[1]
-    for file in sorted(file for file in package.rglob("*") if file.suffix in SOURCES):
-        sha.update(f"{file.relative_to(package).as_posix()} {cache.file_digest(file)}\n".encode())
-    return f"neurodeploy {VERSION} ({sha.hexdigest()[:12]}), Brian2 {version('brian2')}"
+    files = [file for file in package.rglob("*") if file.suffix in SOURCES]
+    sources = digest(**{file.relative_to(package).as_posix(): cache.file_digest(file) for file in files})
+    return f"neurodeploy {VERSION} ({sources[:12]}), Brian2 {compiler.brian2_version()}"
 
 
 def _refuse_others(client: Client, scheduler: str) -> None:

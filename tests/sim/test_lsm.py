@@ -176,6 +176,13 @@ def test_13_sharing_changes_nothing(fresh: Path, monkeypatch: pytest.MonkeyPatch
     assert len(digests) == 1
 
 
+def programs() -> int:
+    """That a worker has running."""
+    from neurodeploy.lsm import sharing
+
+    return len(sharing._kept)
+
+
 def test_13_a_cluster_changes_nothing(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     distributed = pytest.importorskip("distributed")
     alone = small_features(2).digest()
@@ -183,6 +190,8 @@ def test_13_a_cluster_changes_nothing(fresh: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(phases, "BLOCK", 50)
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
         assert small_features(2, cluster.scheduler_address).digest() == alone
+        with distributed.Client(cluster) as client:
+            assert list(client.run(programs).values()) == [0, 0], "a program outlives the run"
 
 
 def test_a_damaged_block_is_made_again(fresh: Path) -> None:
