@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from neurodeploy import cli
 from neurodeploy.cam.experiments import RECORDINGS
 
 COMMAND = [sys.executable, "-m", "neurodeploy.cli"]
@@ -277,3 +278,17 @@ def test_nothing_is_written_outside_the_run_and_the_cache(tmp_path: Path) -> Non
     assert answer.returncode == 0, answer.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "home", "out"]
     assert list((tmp_path / "home").rglob("*")) == []
+
+
+def test_an_error_of_the_system_that_has_no_number_keeps_its_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def late(**options: object) -> None:
+        raise TimeoutError("join timed out")
+
+    monkeypatch.setattr(cli, "app", late)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    signal.signal(signal.SIGTERM, before)
+    assert ended.value.code == 1 and "join timed out" in capsys.readouterr().err
